@@ -1,0 +1,1 @@
+//! The REPL: SQL typed at a prompt, answers as tables.

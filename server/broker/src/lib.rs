@@ -1,0 +1,1 @@
+//! The embedded broker: a durable single-node Kafka behind the Kafka protocol.

@@ -1,0 +1,1 @@
+//! Metastore, command log, statement execution and the life of queries.

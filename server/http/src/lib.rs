@@ -1,0 +1,1 @@
+//! The HTTP API: axum routes and streaming responses.

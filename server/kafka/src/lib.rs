@@ -1,0 +1,1 @@
+//! Kafka clients: the only crate that knows rdkafka.

@@ -1,0 +1,1 @@
+//! Workers, epochs and the commit protocol: tasks run against Kafka, exactly once.

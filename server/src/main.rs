@@ -1,0 +1,2 @@
+//! Streaming SQL for Kafka in one binary.
+fn main() {}

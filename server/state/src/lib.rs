@@ -1,0 +1,1 @@
+//! State stores: memory and RocksDB, key and value codecs, changelog records.

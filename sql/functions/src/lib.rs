@@ -1,0 +1,1 @@
+//! The function registry: scalar, table and aggregate functions on Arrow columns.

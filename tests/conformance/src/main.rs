@@ -1,0 +1,2 @@
+//! The conformance runner: recorded cases, without Kafka.
+fn main() {}

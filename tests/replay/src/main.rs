@@ -1,0 +1,2 @@
+//! Plays recorded HTTP exchanges and CLI transcripts against a server of its own.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What tests share: starting Apache Kafka and the server, waiting on conditions.
