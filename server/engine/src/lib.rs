@@ -1,1 +1,15 @@
 //! Push operators over column batches: tasks, steps and interleaving. No I/O, no clock, no async.
+//!
+//! ```text
+//!  QueryPlan ──compile──► Topology { sub-topologies cut at Repartition nodes }
+//!                              │ new_task(partition, stores)
+//!                              ▼
+//!  FetchedBatch ──offer──► Task ──step──► Emitted { sink, repartition, changelog, rows, log }
+//! ```
+//!
+//! Invariants: a step is one bounded batch and an epoch many steps; the result of a batch is the
+//! result of its rows one at a time (record cache off); one bad row never fails a batch.
+
+pub mod api;
+
+pub use api::*;

@@ -19,7 +19,10 @@ pub struct Span {
 
 impl From<Span> for weir_types::Position {
     fn from(span: Span) -> Self {
-        Self { line: span.line, column: span.column }
+        Self {
+            line: span.line,
+            column: span.column,
+        }
     }
 }
 

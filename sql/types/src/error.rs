@@ -90,7 +90,12 @@ pub struct SqlError {
 impl SqlError {
     /// A refusal with a code of its own.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), position: None, statement: None }
+        Self {
+            code,
+            message: message.into(),
+            position: None,
+            statement: None,
+        }
     }
 
     /// A statement that cannot be accepted: 40001.

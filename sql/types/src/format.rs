@@ -94,7 +94,10 @@ pub struct FormatSpec {
 impl FormatSpec {
     /// The format without properties.
     pub fn new(kind: FormatKind) -> Self {
-        Self { kind, properties: BTreeMap::new() }
+        Self {
+            kind,
+            properties: BTreeMap::new(),
+        }
     }
 }
 

@@ -9,13 +9,19 @@ pub fn quoted(name: &str) -> String {
 /// starting with a digit or `@`. Reserved words are the parser's business.
 pub fn is_plain(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_uppercase() || c == '_')
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_uppercase() || c == '_')
         && chars.all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_' || c == '@')
 }
 
 /// `name` as it may stand in SQL: bare where it reads back as itself, else in back-quotes.
 pub fn quoted_if_needed(name: &str) -> String {
-    if is_plain(name) { name.to_owned() } else { quoted(name) }
+    if is_plain(name) {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
 }
 
 /// The system columns that every source has (spec/sql.md §5.1).

@@ -14,7 +14,11 @@ pub fn write_double(value: f64, out: &mut String) {
         return;
     }
     if value == 0.0 {
-        out.push_str(if value.is_sign_negative() { "-0.0" } else { "0.0" });
+        out.push_str(if value.is_sign_negative() {
+            "-0.0"
+        } else {
+            "0.0"
+        });
         return;
     }
     if value < 0.0 {
@@ -42,7 +46,11 @@ pub fn write_double(value: f64, out: &mut String) {
         digits[count] = byte;
         count += 1;
     }
-    let leading = digits[..count].iter().take_while(|d| **d == b'0').count().min(count - 1);
+    let leading = digits[..count]
+        .iter()
+        .take_while(|d| **d == b'0')
+        .count()
+        .min(count - 1);
     // Decimal exponent of the first significant digit.
     let first = whole.len() as i32 - 1 - leading as i32 + exponent;
     let mut end = count;

@@ -18,6 +18,7 @@ pub mod format;
 pub mod ident;
 pub mod java;
 pub mod partition;
+pub mod records;
 pub mod row_errors;
 pub mod schema;
 pub mod sql_type;

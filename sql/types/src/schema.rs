@@ -34,12 +34,20 @@ pub struct Column {
 impl Column {
     /// A key column.
     pub fn key(name: impl Into<String>, sql_type: SqlType) -> Self {
-        Self { name: name.into(), sql_type, role: ColumnRole::Key }
+        Self {
+            name: name.into(),
+            sql_type,
+            role: ColumnRole::Key,
+        }
     }
 
     /// A value column.
     pub fn value(name: impl Into<String>, sql_type: SqlType) -> Self {
-        Self { name: name.into(), sql_type, role: ColumnRole::Value }
+        Self {
+            name: name.into(),
+            sql_type,
+            role: ColumnRole::Value,
+        }
     }
 }
 
@@ -91,7 +99,12 @@ impl fmt::Display for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, column) in self.columns.iter().enumerate() {
             let comma = if i > 0 { ", " } else { "" };
-            write!(f, "{comma}{} {}", ident::quoted(&column.name), column.sql_type)?;
+            write!(
+                f,
+                "{comma}{} {}",
+                ident::quoted(&column.name),
+                column.sql_type
+            )?;
             match &column.role {
                 ColumnRole::Key => f.write_str(" KEY")?,
                 ColumnRole::Value => {}

@@ -61,7 +61,10 @@ pub struct StructField {
 impl StructField {
     /// A field called `name` of type `sql_type`.
     pub fn new(name: impl Into<String>, sql_type: SqlType) -> Self {
-        Self { name: name.into(), sql_type }
+        Self {
+            name: name.into(),
+            sql_type,
+        }
     }
 }
 
@@ -110,7 +113,10 @@ impl SqlType {
                 DataType::Map(Arc::new(field), false)
             }
             Self::Struct(fields) => DataType::Struct(
-                fields.iter().map(|f| Field::new(&f.name, f.sql_type.to_arrow(), true)).collect(),
+                fields
+                    .iter()
+                    .map(|f| Field::new(&f.name, f.sql_type.to_arrow(), true))
+                    .collect(),
             ),
         }
     }
@@ -151,7 +157,10 @@ impl SqlType {
 
     /// INTEGER, BIGINT, DECIMAL or DOUBLE.
     pub fn is_numeric(&self) -> bool {
-        matches!(self, Self::Integer | Self::Bigint | Self::Double | Self::Decimal { .. })
+        matches!(
+            self,
+            Self::Integer | Self::Bigint | Self::Double | Self::Decimal { .. }
+        )
     }
 
     /// DATE, TIME or TIMESTAMP.
@@ -210,7 +219,12 @@ impl fmt::Display for SqlType {
                 f.write_str("STRUCT<")?;
                 for (i, field) in fields.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
-                    write!(f, "{comma}{} {}", crate::ident::quoted(&field.name), field.sql_type)?;
+                    write!(
+                        f,
+                        "{comma}{} {}",
+                        crate::ident::quoted(&field.name),
+                        field.sql_type
+                    )?;
                 }
                 // ksqlDB prints an empty struct with a blank inside.
                 f.write_str(if fields.is_empty() { " >" } else { ">" })
@@ -252,6 +266,9 @@ mod tests {
             StructField::new("F1", SqlType::String),
             StructField::new("F2", SqlType::map(SqlType::String, SqlType::decimal(4, 2))),
         ]);
-        assert_eq!(nested.to_string(), "STRUCT<`F1` STRING, `F2` MAP<STRING, DECIMAL(4, 2)>>");
+        assert_eq!(
+            nested.to_string(),
+            "STRUCT<`F1` STRING, `F2` MAP<STRING, DECIMAL(4, 2)>>"
+        );
     }
 }
