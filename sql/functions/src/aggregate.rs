@@ -33,6 +33,19 @@ pub trait Aggregate: Debug + Send + Sync {
     /// Whether rows can be taken back (aggregation of a table).
     fn supports_undo(&self) -> bool;
 
+    /// Whether ksqlDB's intermediate value is an ARRAY, MAP or STRUCT, which a value format without
+    /// nested types cannot hold: such a statement is refused.
+    fn has_composite_state(&self) -> bool {
+        let state = self.state_types();
+        state.len() != 1
+            || state.iter().any(|column| {
+                matches!(
+                    column,
+                    SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_)
+                )
+            })
+    }
+
     /// States of no group yet.
     fn states(&self) -> Box<dyn GroupStates>;
 }
@@ -65,6 +78,12 @@ pub trait GroupStates: Send {
 
     /// The results of these slots, one row per slot given.
     fn results(&self, slots: &[u32]) -> ArrayRef;
+
+    /// Why the query must stop (a SUM of DECIMAL outgrew its type), once an earlier `update`,
+    /// `undo` or `merge` met it. States are of no use from then on.
+    fn failure(&self) -> Option<String> {
+        None
+    }
 
     /// Bytes held, roughly; for the memory budget.
     fn memory(&self) -> usize;
