@@ -13,6 +13,15 @@
 //! [`weir_types::SqlType::to_arrow`] names.
 
 pub mod aggregate;
+mod aggregates;
 pub mod api;
+pub mod compile;
+pub mod convert;
+pub mod kernel;
+pub mod lambda;
+pub mod operators;
+pub mod registry;
+mod scalar;
+pub mod value;
 
 pub use api::*;

@@ -1,0 +1,3 @@
+//! Conversions of single values: decimals, numbers, texts.
+
+pub mod decimal;

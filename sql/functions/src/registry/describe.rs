@@ -1,0 +1,103 @@
+//! The documentation of a table row.
+
+use std::fmt;
+
+use crate::api::{ArgumentDoc, FunctionDoc, FunctionKind, VariantDoc};
+
+use super::definition::{
+    AggregateFunction, AggregateVariant, Category, Function, Param, Returns, Type, Variant,
+};
+
+const AUTHOR: &str = "Weir";
+
+impl fmt::Display for Type {
+    /// As DESCRIBE FUNCTION prints a type: `INT`, `VARCHAR`, `ARRAY<T>`, `LAMBDA (K, V) => R`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean => f.write_str("BOOLEAN"),
+            Self::Integer => f.write_str("INT"),
+            Self::Bigint => f.write_str("BIGINT"),
+            Self::Double => f.write_str("DOUBLE"),
+            Self::Decimal => f.write_str("DECIMAL"),
+            Self::String => f.write_str("VARCHAR"),
+            Self::Bytes => f.write_str("BYTES"),
+            Self::Date => f.write_str("DATE"),
+            Self::Time => f.write_str("TIME"),
+            Self::Timestamp => f.write_str("TIMESTAMP"),
+            Self::Var(name) => f.write_str(name),
+            Self::Any => f.write_str("ANY"),
+            Self::Array(item) => write!(f, "ARRAY<{item}>"),
+            Self::Map(key, value) => write!(f, "MAP<{key}, {value}>"),
+            Self::Struct(fields) => {
+                f.write_str("STRUCT<")?;
+                for (i, (name, field)) in fields.iter().enumerate() {
+                    write!(f, "{}{name} {field}", if i > 0 { ", " } else { "" })?;
+                }
+                f.write_str(">")
+            }
+            Self::Lambda(params, result) => {
+                f.write_str("LAMBDA (")?;
+                for (i, param) in params.iter().enumerate() {
+                    write!(f, "{}{param}", if i > 0 { ", " } else { "" })?;
+                }
+                write!(f, ") => {result}")
+            }
+            Self::Unit => f.write_str("INTERVALUNIT"),
+        }
+    }
+}
+
+impl Returns {
+    /// The type that stands for the result in documentation.
+    pub(super) fn shown(&self) -> Type {
+        match self {
+            Self::Type(shown) | Self::Computed(shown, _) => *shown,
+        }
+    }
+}
+
+pub(super) fn function(function: &Function) -> FunctionDoc {
+    let describe = |variant: &Variant| {
+        variant_doc(variant.params, variant.returns.shown(), variant.description)
+    };
+    FunctionDoc {
+        name: function.name.to_owned(),
+        kind: function.kind,
+        category: function.category.name().to_owned(),
+        description: function.description.to_owned(),
+        author: AUTHOR.to_owned(),
+        version: String::new(),
+        variants: function.variants.iter().map(describe).collect(),
+    }
+}
+
+pub(super) fn aggregate(function: &AggregateFunction) -> FunctionDoc {
+    let describe = |variant: &AggregateVariant| {
+        variant_doc(variant.params, variant.returns, variant.description)
+    };
+    FunctionDoc {
+        name: function.name.to_owned(),
+        kind: FunctionKind::Aggregate,
+        category: Category::Aggregate.name().to_owned(),
+        description: function.description.to_owned(),
+        author: AUTHOR.to_owned(),
+        version: String::new(),
+        variants: function.variants.iter().map(describe).collect(),
+    }
+}
+
+fn variant_doc(params: &[Param], returns: Type, description: &str) -> VariantDoc {
+    VariantDoc {
+        arguments: params
+            .iter()
+            .map(|param| ArgumentDoc {
+                name: param.name.to_owned(),
+                type_name: param.param_type.to_string(),
+                description: param.description.to_owned(),
+                variadic: param.variadic,
+            })
+            .collect(),
+        return_type: returns.to_string(),
+        description: description.to_owned(),
+    }
+}

@@ -1,0 +1,269 @@
+//! The DataFusion function behind every call: functions, operators and casts alike.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, internal_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::scalar::ScalarValue;
+use weir_types::{SqlType, row_errors};
+
+use crate::kernel::{Arg, Call, CallCache};
+use crate::lambda::Lambda;
+
+/// What a call runs.
+pub type Body = Arc<dyn for<'a> Fn(&Call<'a>) -> Result<ArrayRef> + Send + Sync>;
+
+/// Which arguments are computed only for the rows that need them. The lazy evaluation itself is
+/// the business of [`crate::compile`]; the body computes the same from whole columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Laziness {
+    /// The second argument where the first is TRUE.
+    And,
+    /// The second argument where the first is not TRUE.
+    Or,
+    /// Conditions and results in turn, an ELSE at the end: each where no earlier condition holds.
+    Case,
+    /// Each argument where all earlier ones are NULL.
+    Coalesce,
+}
+
+/// What the compiler may rely on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// No row can fail in the function itself, so it may be evaluated on rows that do not need it.
+    pub infallible: bool,
+    /// Unless a row fails, the result is not NULL.
+    pub total: bool,
+    /// A NULL argument fails the row.
+    pub refuses_null: bool,
+}
+
+/// A resolved function. Equality is that of name, tag, types and lambdas, which determine the
+/// body.
+pub struct Udf {
+    name: String,
+    tag: String,
+    arg_types: Vec<SqlType>,
+    return_type: SqlType,
+    lambdas: Vec<Lambda>,
+    body: Body,
+    laziness: Option<Laziness>,
+    traits: Traits,
+    signature: Signature,
+    cache: CallCache,
+}
+
+impl Udf {
+    /// A deterministic function `name` of these types.
+    pub fn new(
+        name: impl Into<String>,
+        arg_types: Vec<SqlType>,
+        return_type: SqlType,
+        body: impl for<'a> Fn(&Call<'a>) -> Result<ArrayRef> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            tag: String::new(),
+            arg_types,
+            return_type,
+            lambdas: Vec::new(),
+            body: Arc::new(body),
+            laziness: None,
+            traits: Traits::default(),
+            signature: Signature::variadic_any(Volatility::Immutable),
+            cache: CallCache::default(),
+        }
+    }
+
+    /// The same with a text that tells it from others of its name and types (a field's name, say).
+    #[must_use]
+    pub fn tagged(mut self, tag: impl Into<String>) -> Self {
+        self.tag = tag.into();
+        self
+    }
+
+    /// The same with lambda arguments.
+    #[must_use]
+    pub fn with_lambdas(mut self, lambdas: Vec<Lambda>) -> Self {
+        self.lambdas = lambdas;
+        self
+    }
+
+    /// The same, its arguments computed lazily.
+    #[must_use]
+    pub fn lazy(mut self, laziness: Laziness) -> Self {
+        self.laziness = Some(laziness);
+        self
+    }
+
+    /// The same with what the compiler may rely on.
+    #[must_use]
+    pub fn with_traits(mut self, traits: Traits) -> Self {
+        self.traits = traits;
+        self
+    }
+
+    /// The same, said to be a function of its arguments alone or not.
+    #[must_use]
+    pub fn deterministic(mut self, deterministic: bool) -> Self {
+        let volatility = if deterministic {
+            Volatility::Immutable
+        } else {
+            Volatility::Volatile
+        };
+        self.signature = Signature::variadic_any(volatility);
+        self
+    }
+
+    /// Which arguments are lazy.
+    pub fn laziness(&self) -> Option<Laziness> {
+        self.laziness
+    }
+
+    /// What the compiler may rely on.
+    pub fn traits(&self) -> Traits {
+        self.traits
+    }
+
+    /// SQL types of the ordinary arguments.
+    pub fn arg_types(&self) -> &[SqlType] {
+        &self.arg_types
+    }
+
+    /// SQL type of the result.
+    pub fn sql_return_type(&self) -> &SqlType {
+        &self.return_type
+    }
+
+    /// Evaluates on ordinary arguments followed by captured columns. The result is constant if
+    /// all of them are and no row failed.
+    ///
+    /// # Errors
+    /// Defects only: wrong number or Arrow types of arguments.
+    pub fn run(&self, args: &[Arg], rows: usize) -> Result<Arg> {
+        let Some((args, captures)) = args.split_at_checked(self.arg_types.len()) else {
+            return internal_err!("{} was called with {} arguments", self.name, args.len());
+        };
+        let call = |rows| Call {
+            args,
+            rows,
+            arg_types: &self.arg_types,
+            return_type: &self.return_type,
+            lambdas: &self.lambdas,
+            captures,
+            cache: &self.cache,
+        };
+        let constant = self.signature.volatility == Volatility::Immutable
+            && args.iter().chain(captures).all(|arg| arg.constant);
+        if constant {
+            let (array, failed) = row_errors::capture(|| (self.body)(&call(1)));
+            if failed.total == 0 {
+                return Ok(Arg {
+                    array: array?,
+                    constant: true,
+                });
+            }
+        }
+        let array = (self.body)(&call(rows))?;
+        if array.len() != rows {
+            return internal_err!("{} gave {} rows for {rows}", self.name, array.len());
+        }
+        Ok(Arg {
+            array,
+            constant: false,
+        })
+    }
+}
+
+impl fmt::Debug for Udf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{:?} -> {}",
+            self.name, self.arg_types, self.return_type
+        )
+    }
+}
+
+impl PartialEq for Udf {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.tag == other.tag
+            && self.arg_types == other.arg_types
+            && self.return_type == other.return_type
+            && self.lambdas == other.lambdas
+    }
+}
+
+impl Eq for Udf {}
+
+impl Hash for Udf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+        self.tag.hash(state);
+        self.arg_types.hash(state);
+        self.return_type.hash(state);
+        self.lambdas.hash(state);
+    }
+}
+
+/// What DataFusion evaluated as an argument of SQL type `sql_type`.
+pub(crate) fn to_arg(value: ColumnarValue, sql_type: Option<&SqlType>) -> Result<Arg> {
+    Ok(match value {
+        ColumnarValue::Array(array) => Arg {
+            array,
+            constant: false,
+        },
+        ColumnarValue::Scalar(ScalarValue::Null) => {
+            let data_type = sql_type.map_or(DataType::Null, SqlType::to_arrow);
+            Arg {
+                array: new_null_array(&data_type, 1),
+                constant: true,
+            }
+        }
+        ColumnarValue::Scalar(value) => Arg {
+            array: value.to_array()?,
+            constant: true,
+        },
+    })
+}
+
+impl ScalarUDFImpl for Udf {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
+        Ok(self.return_type.to_arrow())
+    }
+
+    fn short_circuits(&self) -> bool {
+        self.laziness.is_some()
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = args.number_rows;
+        let args = args
+            .args
+            .into_iter()
+            .enumerate()
+            .map(|(i, value)| to_arg(value, self.arg_types.get(i)))
+            .collect::<Result<Vec<_>>>()?;
+        let result = self.run(&args, rows)?;
+        Ok(if result.constant {
+            ColumnarValue::Scalar(ScalarValue::try_from_array(&result.array, 0)?)
+        } else {
+            ColumnarValue::Array(result.array)
+        })
+    }
+}
