@@ -1,37 +1,84 @@
-//! Numbers as Java prints them.
+//! Numbers as Java prints and reads them.
 
-use std::fmt::Write;
+/// Where text is appended to: a `String` or, on the way to the wire, a byte buffer.
+pub trait TextSink {
+    /// Appends `text`.
+    fn push_text(&mut self, text: &str);
+}
+
+impl TextSink for String {
+    #[inline]
+    fn push_text(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
+impl TextSink for Vec<u8> {
+    #[inline]
+    fn push_text(&mut self, text: &str) {
+        self.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Zeros to lay numbers out with.
+const ZEROS: &str =
+    "00000000000000000000000000000000000000000000000000000000000000000000000000000000";
+
+fn push_zeros<S: TextSink + ?Sized>(out: &mut S, mut count: usize) {
+    while count > 0 {
+        let some = count.min(ZEROS.len());
+        out.push_text(&ZEROS[..some]);
+        count -= some;
+    }
+}
 
 /// Appends `value` as Java's `Double.toString` prints it: `1.0`, `1.0E7`, `1.0E-4`, `NaN`,
 /// `-Infinity` (spec/formats.md §1.9). Shortest digits that read back as the same double.
-pub fn write_double(value: f64, out: &mut String) {
+/// Allocates nothing beyond what `out` grows by.
+pub fn write_double<S: TextSink + ?Sized>(value: f64, out: &mut S) {
     if value.is_nan() {
-        out.push_str("NaN");
+        out.push_text("NaN");
         return;
     }
+    if value.is_sign_negative() {
+        out.push_text("-");
+    }
+    let value = value.abs();
     if value.is_infinite() {
-        out.push_str(if value < 0.0 { "-Infinity" } else { "Infinity" });
+        out.push_text("Infinity");
         return;
     }
-    if value == 0.0 {
-        out.push_str(if value.is_sign_negative() {
-            "-0.0"
-        } else {
-            "0.0"
-        });
-        return;
+    // Whole numbers and prices need no search for the shortest digits: a number of at most 15
+    // digits that divides back to the same double is the only one as short.
+    if value < 1e7 && (value >= 1e-3 || value == 0.0) {
+        let hundredths = (value * 100.0).round();
+        if hundredths / 100.0 == value {
+            let hundredths = hundredths as u64;
+            let mut buffer = itoa::Buffer::new();
+            out.push_text(buffer.format(hundredths / 100));
+            let rest = (hundredths % 100) as usize;
+            let (tens, ones) = (rest / 10, rest % 10);
+            out.push_text(".");
+            out.push_text(&"0123456789"[tens..=tens]);
+            if ones != 0 {
+                out.push_text(&"0123456789"[ones..=ones]);
+            }
+            return;
+        }
     }
-    if value < 0.0 {
-        out.push('-');
-    }
+    write_shortest(value, out);
+}
+
+/// Appends a finite double above zero.
+fn write_shortest<S: TextSink + ?Sized>(value: f64, out: &mut S) {
     // ryu prints d.ddde±n or plain; digits and exponent are taken from it and laid out anew.
     let mut buffer = ryu::Buffer::new();
     let two_digits;
-    let mut text = buffer.format_finite(value.abs());
-    if value.abs() < 1e-320 {
+    let mut text = buffer.format_finite(value);
+    if value < 1e-320 {
         // Java prints at least two digits and takes the nearest such number: 4.9E-324.
-        two_digits = format!("{:.1e}", value.abs());
-        if text.len() < two_digits.len() && two_digits.parse() == Ok(value.abs()) {
+        two_digits = format!("{value:.1e}");
+        if text.len() < two_digits.len() && two_digits.parse() == Ok(value) {
             text = &two_digits;
         }
     }
@@ -40,52 +87,48 @@ pub fn write_double(value: f64, out: &mut String) {
         None => (text, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mut digits = [0u8; 32];
+    // The digits in one run, in a buffer that holds the longest form ryu prints.
+    let mut digits = [b'0'; 40];
     let mut count = 0;
-    for byte in whole.bytes().chain(fraction.bytes()) {
-        digits[count] = byte;
+    for (slot, byte) in digits.iter_mut().zip(whole.bytes().chain(fraction.bytes())) {
+        *slot = byte;
         count += 1;
     }
-    let leading = digits[..count]
-        .iter()
-        .take_while(|d| **d == b'0')
-        .count()
-        .min(count - 1);
+    let run = std::str::from_utf8(&digits[..count]).unwrap_or_default();
+    let significant = run.trim_start_matches('0');
     // Decimal exponent of the first significant digit.
-    let first = whole.len() as i32 - 1 - leading as i32 + exponent;
-    let mut end = count;
-    while end > leading + 1 && digits[end - 1] == b'0' {
-        end -= 1;
-    }
-    let significant = &digits[leading..end];
-    let push = |out: &mut String, part: &[u8]| part.iter().for_each(|d| out.push(char::from(*d)));
+    let first = whole.len() as i32 - 1 - (run.len() - significant.len()) as i32 + exponent;
+    let significant = match significant.trim_end_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
     if (-3..7).contains(&first) {
         if first < 0 {
-            out.push_str("0.");
-            (first + 1..0).for_each(|_| out.push('0'));
-            push(out, significant);
+            out.push_text("0.");
+            push_zeros(out, (-first - 1) as usize);
+            out.push_text(significant);
         } else {
             let split = (first + 1) as usize;
             if significant.len() <= split {
-                push(out, significant);
-                (significant.len()..split).for_each(|_| out.push('0'));
-                out.push_str(".0");
+                out.push_text(significant);
+                push_zeros(out, split - significant.len());
+                out.push_text(".0");
             } else {
-                push(out, &significant[..split]);
-                out.push('.');
-                push(out, &significant[split..]);
+                out.push_text(&significant[..split]);
+                out.push_text(".");
+                out.push_text(&significant[split..]);
             }
         }
     } else {
-        push(out, &significant[..1]);
-        out.push('.');
-        if significant.len() > 1 {
-            push(out, &significant[1..]);
+        out.push_text(&significant[..1]);
+        out.push_text(".");
+        out.push_text(if significant.len() > 1 {
+            &significant[1..]
         } else {
-            out.push('0');
-        }
-        // Writing to a String cannot fail.
-        let _ = write!(out, "E{first}");
+            "0"
+        });
+        out.push_text("E");
+        out.push_text(itoa::Buffer::new().format(first));
     }
 }
 
@@ -98,29 +141,29 @@ pub fn double_to_string(value: f64) -> String {
 
 /// Appends an unscaled decimal (its decimal digits, with a leading `-` if negative) at `scale`
 /// the way `BigDecimal.toPlainString` does: `12.30`, `0.0000`, never an exponent.
-pub fn write_decimal_plain(unscaled: &str, scale: u32, out: &mut String) {
+pub fn write_decimal_plain<S: TextSink + ?Sized>(unscaled: &str, scale: u32, out: &mut S) {
     let (sign, digits) = match unscaled.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", unscaled),
     };
-    out.push_str(sign);
+    out.push_text(sign);
     let scale = scale as usize;
     if scale == 0 {
-        out.push_str(digits);
+        out.push_text(digits);
     } else if digits.len() > scale {
-        out.push_str(&digits[..digits.len() - scale]);
-        out.push('.');
-        out.push_str(&digits[digits.len() - scale..]);
+        out.push_text(&digits[..digits.len() - scale]);
+        out.push_text(".");
+        out.push_text(&digits[digits.len() - scale..]);
     } else {
-        out.push_str("0.");
-        (digits.len()..scale).for_each(|_| out.push('0'));
-        out.push_str(digits);
+        out.push_text("0.");
+        push_zeros(out, scale - digits.len());
+        out.push_text(digits);
     }
 }
 
 /// Appends an unscaled decimal at `scale` the way `BigDecimal.toString` does: plain unless the
 /// adjusted exponent is below -6 (`1E-8`, `0E-8`).
-pub fn write_decimal(unscaled: &str, scale: u32, out: &mut String) {
+pub fn write_decimal<S: TextSink + ?Sized>(unscaled: &str, scale: u32, out: &mut S) {
     let (sign, digits) = match unscaled.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", unscaled),
@@ -130,18 +173,106 @@ pub fn write_decimal(unscaled: &str, scale: u32, out: &mut String) {
         write_decimal_plain(unscaled, scale, out);
         return;
     }
-    out.push_str(sign);
-    out.push_str(&digits[..1]);
+    out.push_text(sign);
+    out.push_text(&digits[..1]);
     if digits.len() > 1 {
-        out.push('.');
-        out.push_str(&digits[1..]);
+        out.push_text(".");
+        out.push_text(&digits[1..]);
     }
-    let _ = write!(out, "E{adjusted}");
+    out.push_text("E");
+    out.push_text(itoa::Buffer::new().format(adjusted));
+}
+
+/// Reads a double as Java's `Double.parseDouble` does: surrounding blanks and control characters
+/// are dropped; `NaN` and `Infinity` in exactly this case; an optional suffix `d`, `D`, `f` or
+/// `F`; hexadecimal numbers with a binary exponent (`0x1.8p3`).
+pub fn parse_double(text: &str) -> Option<f64> {
+    let text = text.trim_matches(|c: char| c <= ' ');
+    let (negative, body) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let value = match body {
+        "NaN" => f64::NAN,
+        "Infinity" => f64::INFINITY,
+        _ => {
+            let digits = body.strip_suffix(['d', 'D', 'f', 'F']);
+            match body.strip_prefix("0x").or_else(|| body.strip_prefix("0X")) {
+                Some(hex) => {
+                    parse_hex_double(hex.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(hex))?
+                }
+                None => {
+                    let digits = digits.unwrap_or(body);
+                    // Rust also takes a sign here, `inf` and `infinity`.
+                    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+                        return None;
+                    }
+                    digits.parse().ok()?
+                }
+            }
+        }
+    };
+    Some(if negative { -value } else { value })
+}
+
+/// `1.8p3`: hexadecimal digits with at most one point, then a binary exponent. Digits beyond the
+/// 60 bits that fit are dropped but for a sticky bit, which keeps the rounding right.
+fn parse_hex_double(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let mut exponent = i64::from(exponent.parse::<i32>().ok()?);
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    exponent -= 4 * fraction.len() as i64;
+    let mut value = 0u64;
+    for c in whole.chars().chain(fraction.chars()) {
+        let digit = u64::from(c.to_digit(16)?);
+        if value >> 56 == 0 {
+            value = value << 4 | digit;
+        } else {
+            value |= u64::from(digit != 0);
+            exponent += 4;
+        }
+    }
+    Some(scale_by_power_of_two(value, exponent))
+}
+
+/// `value × 2^exponent`, rounded once to the nearest double, ties to even.
+fn scale_by_power_of_two(value: u64, exponent: i64) -> f64 {
+    if value == 0 {
+        return 0.0;
+    }
+    // Exponent of the last bit that a double of this size holds.
+    let top = exponent.saturating_add(63 - i64::from(value.leading_zeros()));
+    let last = (top - 52).max(-1074);
+    let drop = last.saturating_sub(exponent);
+    let (bits, exponent) = if drop <= 0 {
+        (value, exponent)
+    } else if drop > 64 {
+        return 0.0;
+    } else {
+        let wide = u128::from(value);
+        let half = 1u128 << (drop - 1);
+        let (mut kept, rest) = (wide >> drop, wide & ((1u128 << drop) - 1));
+        if rest > half || rest == half && kept & 1 == 1 {
+            kept += 1;
+        }
+        (kept as u64, last)
+    };
+    if top > 1024 {
+        return f64::INFINITY;
+    }
+    // `bits` has at most 53 significant bits, so each step below is exact.
+    let half = (exponent / 2) as i32;
+    bits as f64 * 2f64.powi(half) * 2f64.powi(exponent as i32 - half)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn doubles() {
@@ -164,6 +295,15 @@ mod tests {
             (1e16, "1.0E16"),
             (123456.789, "123456.789"),
             (0.012, "0.012"),
+            (123.4, "123.4"),
+            (123.45, "123.45"),
+            (0.05, "0.05"),
+            (9999999.99, "9999999.99"),
+            (9999999.999, "9999999.999"),
+            (-0.5, "-0.5"),
+            (0.30000000000000004, "0.30000000000000004"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Infinity"),
         ] {
             let expected = text;
             assert_eq!(double_to_string(value), expected, "{value:?}");
@@ -182,5 +322,69 @@ mod tests {
         assert_eq!(plain("0", 8), "0E-8");
         assert_eq!(plain("-12", 9), "-1.2E-8");
         assert_eq!(plain("0", 2), "0.00");
+    }
+
+    #[test]
+    fn reads_doubles_as_java() {
+        for (text, expected) in [
+            ("1.5", Some(1.5)),
+            (" 2 ", Some(2.0)),
+            ("1e3", Some(1000.0)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("-1.5d", Some(-1.5)),
+            ("+1F", Some(1.0)),
+            ("Infinity", Some(f64::INFINITY)),
+            ("-Infinity", Some(f64::NEG_INFINITY)),
+            ("1e400", Some(f64::INFINITY)),
+            ("0x1.8p3", Some(12.0)),
+            ("0x1p-1074", Some(5e-324)),
+            ("0x0.8p-1074", Some(0.0)),
+            ("0x1.8p-1074", Some(1e-323)),
+            ("0x1p2000", Some(f64::INFINITY)),
+            ("0x1p-2000", Some(0.0)),
+            ("-0x.1p4", Some(-1.0)),
+            ("infinity", None),
+            ("inf", None),
+            ("nan", None),
+            ("", None),
+            (" ", None),
+            ("+", None),
+            ("--1", None),
+            ("1,5", None),
+            ("1_000", None),
+            ("0x1", None),
+            ("0xp1", None),
+            ("d", None),
+            ("x", None),
+        ] {
+            assert_eq!(parse_double(text), expected, "{text:?}");
+        }
+        assert!(parse_double("NaN").is_some_and(f64::is_nan));
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_read_back(bits in any::<u64>(), cents in -1_000_000_000i64..1_000_000_000) {
+            for value in [f64::from_bits(bits), cents as f64 / 100.0, cents as f64 / 1000.0] {
+                let text = double_to_string(value);
+                if value.is_nan() {
+                    prop_assert_eq!(text, "NaN");
+                } else {
+                    prop_assert_eq!(parse_double(&text), Some(value), "{}", text);
+                }
+            }
+        }
+
+        #[test]
+        fn the_short_way_prints_the_shortest_digits(cents in 0u64..1_000_000_000) {
+            let value = cents as f64 / 100.0;
+            let (mut short, mut general) = (String::new(), String::new());
+            write_double(value, &mut short);
+            if value > 0.0 {
+                write_shortest(value, &mut general);
+                prop_assert_eq!(short, general);
+            }
+        }
     }
 }
