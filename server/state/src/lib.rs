@@ -10,6 +10,9 @@
 //! Invariant: a key-value pair is in RocksDB only together with the source and changelog offsets
 //! that it corresponds to; a crash before the commit leaves the database as it was.
 
+pub mod codec;
+mod memory;
 pub mod store;
 
+pub use memory::MemoryStore;
 pub use store::{KvStore, Result, StateError};
