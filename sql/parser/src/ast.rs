@@ -63,7 +63,8 @@ pub enum Literal {
     Integer(i32),
     /// Fits 64 bits.
     Bigint(i64),
-    /// With a point, no exponent: text as written (sign included where it was folded in).
+    /// With a point, no exponent: the digits as written, one zero at least before the point,
+    /// sign included where it was folded in.
     Decimal(String),
     /// With an exponent.
     Double(f64),
