@@ -717,11 +717,6 @@ pub enum Statement {
         /// Variable.
         name: String,
     },
-    /// RUN SCRIPT 'f' (client side).
-    RunScript {
-        /// File.
-        path: String,
-    },
     /// ASSERT [NOT EXISTS] TOPIC.
     AssertTopic {
         /// NOT EXISTS given.
