@@ -1,0 +1,266 @@
+//! Offsets: where topics begin and end, and what groups have committed.
+
+use std::ffi::c_void;
+
+use rdkafka::bindings::*;
+
+use crate::admin::Admin;
+use crate::error::Result;
+use crate::raw::{PartitionList, Queue, check, cstring, entries, failure, take_error};
+
+/// A partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// Partition `partition` of `topic`.
+    pub fn new(topic: impl Into<String>, partition: i32) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+        }
+    }
+}
+
+/// An offset that a group has committed, or is to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupOffset {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// The next record to read.
+    pub offset: i64,
+    /// Text kept with it, at most 4096 bytes; empty: none.
+    pub metadata: String,
+}
+
+/// Which offset of a partition is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetAt {
+    /// Of the first record kept.
+    Beginning,
+    /// One after the last record that committed readers see.
+    CommittedEnd,
+    /// One after the last record, open transactions included.
+    End,
+    /// Of the first record with this timestamp (ms) or a later one; the end if there is none.
+    Time(i64),
+}
+
+impl Admin {
+    /// An offset of each partition, in order. One request per broker.
+    pub fn offsets(&self, partitions: &[TopicPartition], at: OffsetAt) -> Result<Vec<i64>> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (spec, level) = match at {
+            OffsetAt::Beginning => (-2, 0),
+            OffsetAt::CommittedEnd => (-1, 1),
+            OffsetAt::End => (-1, 0),
+            OffsetAt::Time(ms) => (ms.max(0), 1),
+        };
+        let mut list = PartitionList::new(partitions.len());
+        for p in partitions {
+            list.add(&p.topic, p.partition, spec, "")?;
+        }
+        let operation = || "list offsets".to_owned();
+        // SAFETY: the list is copied by the call; results are read while the event lives
+        let found: Vec<(String, i32, i64)> = unsafe {
+            let queue = Queue::new(self.client());
+            let options = self.options(rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+            let level = if level == 1 {
+                rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED
+            } else {
+                rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED
+            };
+            let set = take_error(
+                rd_kafka_AdminOptions_set_isolation_level(options, level),
+                operation,
+            );
+            rd_kafka_ListOffsets(self.client().native(), list.0, options, queue.0);
+            rd_kafka_AdminOptions_destroy(options);
+            set?;
+            let event = self.answer(&queue, operation)?;
+            let result = rd_kafka_event_ListOffsets_result(event.0);
+            let mut count = 0;
+            let infos = rd_kafka_ListOffsets_result_infos(result, &mut count);
+            let mut found = Vec::with_capacity(count);
+            for info in crate::raw::array(infos, count) {
+                let p = &*rd_kafka_ListOffsetsResultInfo_topic_partition(*info);
+                let topic = crate::raw::text(p.topic);
+                check(p.err, || {
+                    format!("list offsets of {topic} partition {}", p.partition)
+                })?;
+                found.push((topic, p.partition, p.offset));
+            }
+            found
+        };
+        let mut offsets = Vec::with_capacity(partitions.len());
+        let mut missing = Vec::new();
+        for (i, p) in partitions.iter().enumerate() {
+            let offset = found
+                .iter()
+                .find(|(topic, partition, _)| *topic == p.topic && *partition == p.partition)
+                .map_or(-1, |(_, _, offset)| *offset);
+            if offset < 0 && matches!(at, OffsetAt::Time(_)) {
+                missing.push(i);
+            }
+            offsets.push(offset);
+        }
+        if !missing.is_empty() {
+            // Nothing is that late: the end.
+            let late: Vec<_> = missing
+                .iter()
+                .filter_map(|i| partitions.get(*i).cloned())
+                .collect();
+            let ends = self.offsets(&late, OffsetAt::CommittedEnd)?;
+            for (i, end) in missing.into_iter().zip(ends) {
+                if let Some(offset) = offsets.get_mut(i) {
+                    *offset = end;
+                }
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// What a group has committed. Waits while a transaction holds offsets of the group that are
+    /// not decided yet.
+    pub fn group_offsets(&self, group: &str) -> Result<Vec<GroupOffset>> {
+        let operation = || format!("offsets of group {group}");
+        let name = cstring(group)?;
+        // SAFETY: the request is copied by the call; results are read while the event lives
+        unsafe {
+            let queue = Queue::new(self.client());
+            let options =
+                self.options(rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+            let set = take_error(
+                rd_kafka_AdminOptions_set_require_stable_offsets(options, 1),
+                operation,
+            );
+            let mut request =
+                rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), std::ptr::null());
+            let client = self.client().native();
+            rd_kafka_ListConsumerGroupOffsets(client, &mut request, 1, options, queue.0);
+            rd_kafka_ListConsumerGroupOffsets_destroy(request);
+            rd_kafka_AdminOptions_destroy(options);
+            set?;
+            let event = self.answer(&queue, operation)?;
+            let result = rd_kafka_event_ListConsumerGroupOffsets_result(event.0);
+            let mut count = 0;
+            let groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut count);
+            let mut offsets = Vec::new();
+            for group in crate::raw::array(groups, count) {
+                take_group_error(*group, operation)?;
+                for p in entries(rd_kafka_group_result_partitions(*group)) {
+                    let topic = crate::raw::text(p.topic);
+                    check(p.err, || {
+                        format!("{} for {topic}/{}", operation(), p.partition)
+                    })?;
+                    if p.offset >= 0 {
+                        let metadata = metadata_of(p.metadata, p.metadata_size);
+                        offsets.push(GroupOffset {
+                            topic,
+                            partition: p.partition,
+                            offset: p.offset,
+                            metadata,
+                        });
+                    }
+                }
+            }
+            Ok(offsets)
+        }
+    }
+
+    /// Commits offsets of a group that has no members, outside of any transaction.
+    pub fn commit_group_offsets(&self, group: &str, offsets: &[GroupOffset]) -> Result<()> {
+        let operation = || format!("commit offsets of group {group}");
+        let name = cstring(group)?;
+        let mut list = PartitionList::new(offsets.len());
+        for o in offsets {
+            list.add(&o.topic, o.partition, o.offset, &o.metadata)?;
+        }
+        // SAFETY: as above
+        unsafe {
+            let mut request = rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), list.0);
+            let event = self.ask(
+                rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
+                |rk, options, queue| {
+                    rd_kafka_AlterConsumerGroupOffsets(rk, &mut request, 1, options, queue);
+                    rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+                },
+                operation,
+            )?;
+            let result = rd_kafka_event_AlterConsumerGroupOffsets_result(event.0);
+            let mut count = 0;
+            let groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &mut count);
+            for group in crate::raw::array(groups, count) {
+                take_group_error(*group, operation)?;
+                for p in entries(rd_kafka_group_result_partitions(*group)) {
+                    check(p.err, operation)?;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// Deletes the records before these offsets.
+    pub fn delete_records(&self, before: &[(TopicPartition, i64)]) -> Result<()> {
+        let mut list = PartitionList::new(before.len());
+        for (p, offset) in before {
+            list.add(&p.topic, p.partition, *offset, "")?;
+        }
+        let operation = || "delete records".to_owned();
+        // SAFETY: as above
+        unsafe {
+            let mut request = rd_kafka_DeleteRecords_new(list.0);
+            let event = self.ask(
+                rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETERECORDS,
+                |rk, options, queue| {
+                    rd_kafka_DeleteRecords(rk, &mut request, 1, options, queue);
+                    rd_kafka_DeleteRecords_destroy(request);
+                },
+                operation,
+            )?;
+            let result = rd_kafka_event_DeleteRecords_result(event.0);
+            for p in entries(rd_kafka_DeleteRecords_result_offsets(result)) {
+                check(p.err, operation)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The error of a group's result, if it has one.
+///
+/// # Safety
+/// The result is live.
+pub(crate) unsafe fn take_group_error(
+    group: *const rd_kafka_group_result_t,
+    operation: impl FnOnce() -> String,
+) -> Result<()> {
+    // SAFETY: the error belongs to the result and is only read
+    unsafe {
+        let error = rd_kafka_group_result_error(group);
+        if error.is_null() {
+            return Ok(());
+        }
+        Err(failure(rd_kafka_error_code(error), operation()))
+    }
+}
+
+/// # Safety
+/// `at` is null or points to `len` live bytes.
+unsafe fn metadata_of(at: *const c_void, len: usize) -> String {
+    if at.is_null() {
+        return String::new();
+    }
+    // SAFETY: promised by the caller
+    let bytes = unsafe { std::slice::from_raw_parts(at.cast::<u8>(), len) };
+    String::from_utf8_lossy(bytes).into_owned()
+}
