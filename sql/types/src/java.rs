@@ -269,6 +269,62 @@ fn scale_by_power_of_two(value: u64, exponent: i64) -> f64 {
     bits as f64 * 2f64.powi(half) * 2f64.powi(exponent as i32 - half)
 }
 
+/// Year, month and day of a day since the epoch, in the proleptic Gregorian calendar.
+pub fn civil(days: i64) -> (i64, u32, u32) {
+    // Days are counted from 0000-03-01 in eras of 400 years, so that leap days end a year.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u32, day)
+}
+
+/// Appends a day since the epoch as `LocalDate.toString` does: `2024-05-01`, years of less than
+/// four digits padded, of more with a sign.
+pub fn write_date(days: i64, out: &mut String) {
+    let (year, month, day) = civil(days);
+    let _ = match year {
+        0..=9999 => write!(out, "{year:04}"),
+        10_000.. => write!(out, "+{year}"),
+        _ => write!(out, "-{:04}", -year),
+    };
+    let _ = write!(out, "-{month:02}-{day:02}");
+}
+
+/// Appends milliseconds of the day as the API shows a TIME: `10:20:30`, `10:20` when the seconds
+/// are 0; a part of a second is dropped (spec/api.md §6).
+pub fn write_time(ms: i64, out: &mut String) {
+    let seconds = ms.div_euclid(1000);
+    let _ = write!(out, "{:02}:{:02}", seconds / 3600, seconds / 60 % 60);
+    if seconds % 60 != 0 {
+        let _ = write!(out, ":{:02}", seconds % 60);
+    }
+}
+
+/// Appends milliseconds since the epoch as `yyyy-MM-dd'T'HH:mm:ss.SSS` in UTC.
+pub fn write_timestamp(ms: i64, out: &mut String) {
+    write_date(ms.div_euclid(86_400_000), out);
+    let of_day = ms.rem_euclid(86_400_000);
+    let _ = write!(
+        out,
+        "T{:02}:{:02}:{:02}.{:03}",
+        of_day / 3_600_000,
+        of_day / 60_000 % 60,
+        of_day / 1000 % 60,
+        of_day % 1000
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,6 +378,26 @@ mod tests {
         assert_eq!(plain("0", 8), "0E-8");
         assert_eq!(plain("-12", 9), "-1.2E-8");
         assert_eq!(plain("0", 2), "0.00");
+    }
+
+    #[test]
+    fn dates_and_times() {
+        let date = |days| {
+            let mut out = String::new();
+            write_date(days, &mut out);
+            out
+        };
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(-1), "1969-12-31");
+        assert_eq!(date(19_844), "2024-05-01");
+        assert_eq!(date(-719_529), "-0001-12-31");
+        assert_eq!(date(2_932_897), "+10000-01-01");
+        let mut out = String::new();
+        write_timestamp(-1, &mut out);
+        assert_eq!(out, "1969-12-31T23:59:59.999");
+        out.clear();
+        write_time(36_000_999, &mut out);
+        assert_eq!(out, "10:00");
     }
 
     #[test]
