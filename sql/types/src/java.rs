@@ -1,5 +1,7 @@
 //! Numbers as Java prints and reads them.
 
+use std::fmt::Write;
+
 /// Where text is appended to: a `String` or, on the way to the wire, a byte buffer.
 pub trait TextSink {
     /// Appends `text`.
