@@ -267,6 +267,25 @@ impl Variant {
     }
 }
 
+/// How many values COLLECT_LIST and COLLECT_SET keep for each group
+/// (`ksql.functions.collect_list.limit`, `ksql.functions.collect_set.limit`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectLimits {
+    /// Of COLLECT_LIST.
+    pub list: usize,
+    /// Of COLLECT_SET.
+    pub set: usize,
+}
+
+impl Default for CollectLimits {
+    fn default() -> Self {
+        Self {
+            list: i32::MAX as usize,
+            set: i32::MAX as usize,
+        }
+    }
+}
+
 /// What an aggregate's builder is given.
 #[derive(Debug)]
 pub struct AggregateCall<'a> {
@@ -276,6 +295,8 @@ pub struct AggregateCall<'a> {
     pub arg_types: Vec<SqlType>,
     /// Values of the constant arguments, cast to their parameters' types.
     pub constants: Vec<ScalarValue>,
+    /// Limits of the server or session.
+    pub limits: CollectLimits,
 }
 
 /// One variant of an aggregate function.

@@ -25,8 +25,8 @@ use crate::aggregate::Aggregate;
 use crate::api::{ArgType, FunctionDoc, FunctionError, FunctionKind, ResolvedLambda, ScalarCall};
 
 pub use definition::{
-    AggregateCall, AggregateFunction, AggregateVariant, Category, Function, Param, Returns, T,
-    Type, Variant,
+    AggregateCall, AggregateFunction, AggregateVariant, Category, CollectLimits, Function, Param,
+    Returns, T, Type, Variant,
 };
 pub(crate) use udf::to_arg;
 pub use udf::{Body, Laziness, Traits, Udf};
@@ -137,9 +137,12 @@ impl Registry {
         name: &str,
         args: &[ArgType],
         constants: &[Option<ScalarValue>],
+        limits: CollectLimits,
     ) -> Result<Arc<dyn Aggregate>, FunctionError> {
         match self.entry(name) {
-            Some(Entry::Aggregate(function)) => resolve::aggregate(function, args, constants),
+            Some(Entry::Aggregate(function)) => {
+                resolve::aggregate(function, args, constants, limits)
+            }
             _ => Err(FunctionError::Unknown(name.to_owned())),
         }
     }

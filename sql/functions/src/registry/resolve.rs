@@ -16,7 +16,9 @@ use datafusion::logical_expr::{Expr, ScalarUDF};
 use datafusion::scalar::ScalarValue;
 use weir_types::{SqlType, StructField};
 
-use super::definition::{AggregateCall, AggregateFunction, Function, Param, Returns, Type};
+use super::definition::{
+    AggregateCall, AggregateFunction, CollectLimits, Function, Param, Returns, Type,
+};
 use super::udf::Udf;
 use crate::aggregate::Aggregate;
 use crate::api::{ArgType, FunctionError, FunctionKind, ResolvedLambda, ScalarCall};
@@ -455,6 +457,7 @@ pub(super) fn aggregate(
     function: &AggregateFunction,
     args: &[ArgType],
     constants: &[Option<ScalarValue>],
+    limits: CollectLimits,
 ) -> Result<Arc<dyn Aggregate>, FunctionError> {
     let variants: Vec<_> = function
         .variants
@@ -471,6 +474,15 @@ pub(super) fn aggregate(
         .zip(args)
         .map(|(param, arg)| target(param.param_type, arg, &bindings))
         .collect();
+    // Aggregates do not cast their arguments.
+    let cast = |(arg, target): (&ArgType, &SqlType)| matches!(arg, ArgType::Sql(t) if t != target);
+    if args.iter().zip(&arg_types).any(cast) {
+        return Err(FunctionError::Unsuitable(format!(
+            "Function '{}' does not accept parameters ({}).",
+            function.name,
+            list_args(args)
+        )));
+    }
     let mut values = Vec::with_capacity(variant.constants);
     for (position, target) in arg_types.iter().enumerate().skip(columns) {
         let value = constants.get(position).cloned().flatten().ok_or_else(|| {
@@ -494,5 +506,6 @@ pub(super) fn aggregate(
         name: function.name,
         arg_types,
         constants: values,
+        limits,
     })
 }

@@ -1,0 +1,683 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::datatypes::i256;
+use datafusion::scalar::ScalarValue;
+use proptest::prelude::*;
+use weir_types::SqlType;
+
+use super::hyperloglog::{Sketch, hash_bytes};
+use crate::aggregate::{Aggregate, GroupStates};
+use crate::api::{ArgType, FunctionError};
+use crate::registry::{CollectLimits, registry};
+use crate::value::{Value, array_of};
+
+/// A call as a test names it: function, column types, constants, limits.
+#[derive(Debug, Clone)]
+struct Case {
+    name: &'static str,
+    columns: Vec<SqlType>,
+    constants: Vec<ScalarValue>,
+    limits: CollectLimits,
+}
+
+fn case(name: &'static str, columns: &[SqlType]) -> Case {
+    let limits = CollectLimits::default();
+    Case {
+        name,
+        columns: columns.to_vec(),
+        constants: vec![],
+        limits,
+    }
+}
+
+impl Case {
+    fn with(mut self, constants: &[ScalarValue]) -> Self {
+        self.constants = constants.to_vec();
+        self
+    }
+
+    fn resolve(&self) -> Result<Arc<dyn Aggregate>, FunctionError> {
+        let mut args: Vec<ArgType> = self.columns.iter().cloned().map(ArgType::Sql).collect();
+        let mut constants = vec![None; args.len()];
+        for constant in &self.constants {
+            args.push(ArgType::Sql(
+                SqlType::from_arrow(&constant.data_type()).unwrap(),
+            ));
+            constants.push(Some(constant.clone()));
+        }
+        registry().resolve_aggregate(self.name, &args, &constants, self.limits)
+    }
+
+    fn columns(&self, rows: &[Vec<Value>]) -> Vec<ArrayRef> {
+        self.columns
+            .iter()
+            .enumerate()
+            .map(|(i, sql_type)| {
+                let column: Vec<Value> = rows.iter().map(|row| row[i].clone()).collect();
+                array_of(sql_type, &column).unwrap()
+            })
+            .collect()
+    }
+
+    /// Results after each row, all in one group.
+    fn run(&self, rows: &[Vec<Value>]) -> Vec<Value> {
+        let aggregate = self.resolve().unwrap();
+        let mut states = aggregate.states();
+        states.resize(1);
+        let columns = self.columns(rows);
+        (0..rows.len() as u32)
+            .map(|row| {
+                states.update(&[0], &[row], &columns);
+                result(states.as_ref(), 0)
+            })
+            .collect()
+    }
+}
+
+fn result(states: &dyn GroupStates, slot: u32) -> Value {
+    Value::of(&states.results(&[slot]), 0).unwrap()
+}
+
+fn int(v: i32) -> Value {
+    Value::Integer(v)
+}
+fn long(v: i64) -> Value {
+    Value::Bigint(v)
+}
+fn double(v: f64) -> Value {
+    Value::Double(v)
+}
+fn text(v: &str) -> Value {
+    Value::String(v.into())
+}
+fn list(items: &[Value]) -> Value {
+    Value::Array(items.to_vec())
+}
+fn rows(values: &[Value]) -> Vec<Vec<Value>> {
+    values.iter().map(|value| vec![value.clone()]).collect()
+}
+const NULL: Value = Value::Null;
+const I: SqlType = SqlType::Integer;
+const L: SqlType = SqlType::Bigint;
+const D: SqlType = SqlType::Double;
+const S: SqlType = SqlType::String;
+
+fn k(n: i32) -> ScalarValue {
+    ScalarValue::Int32(Some(n))
+}
+fn flag(b: bool) -> ScalarValue {
+    ScalarValue::Boolean(Some(b))
+}
+
+#[test]
+fn results_after_each_row() {
+    let decimal = SqlType::decimal(5, 2);
+    let money = |v: i128| Value::Decimal(i256::from_i128(v), 2);
+    for (case, input, expected) in [
+        (
+            case("COUNT", &[S]),
+            vec![text("a"), NULL],
+            vec![long(1), long(1)],
+        ),
+        (case("SUM", &[I]), vec![int(i32::MAX), int(1), NULL], {
+            vec![int(i32::MAX), int(i32::MIN), int(i32::MIN)]
+        }),
+        (
+            case("SUM", &[decimal.clone()]),
+            vec![NULL, money(150), money(-50)],
+            { vec![money(0), money(150), money(100)] },
+        ),
+        // The sum of AVG over integers wraps too.
+        (case("AVG", &[L]), vec![NULL, long(i64::MAX), long(1)], {
+            vec![
+                double(0.0),
+                double(i64::MAX as f64),
+                double(i64::MIN as f64 / 2.0),
+            ]
+        }),
+        (
+            case("MIN", &[D]),
+            vec![NULL, double(0.0), double(-0.0), double(f64::NAN)],
+            { vec![NULL, double(0.0), double(-0.0), double(-0.0)] },
+        ),
+        (
+            case("MAX", &[D]),
+            vec![double(-0.0), double(0.0), double(f64::NAN), double(9.0)],
+            {
+                vec![
+                    double(-0.0),
+                    double(0.0),
+                    double(f64::NAN),
+                    double(f64::NAN),
+                ]
+            },
+        ),
+        (
+            case("MAX", &[S]),
+            vec![text("b"), text("\u{10000}"), text("\u{ffff}"), text("z")],
+            {
+                vec![
+                    text("b"),
+                    text("\u{10000}"),
+                    text("\u{ffff}"),
+                    text("\u{ffff}"),
+                ]
+            },
+        ),
+        (
+            case("MIN", &[SqlType::Bytes]),
+            vec![
+                Value::Bytes(vec![1]),
+                Value::Bytes(vec![255]),
+                Value::Bytes(vec![]),
+            ],
+            vec![
+                Value::Bytes(vec![1]),
+                Value::Bytes(vec![255]),
+                Value::Bytes(vec![]),
+            ],
+        ),
+        (
+            case("LATEST_BY_OFFSET", &[I]),
+            vec![NULL, int(1), NULL],
+            vec![NULL, int(1), int(1)],
+        ),
+        (
+            case("LATEST_BY_OFFSET", &[I]).with(&[flag(false)]),
+            vec![int(1), NULL],
+            vec![int(1), NULL],
+        ),
+        (
+            case("LATEST_BY_OFFSET", &[I]).with(&[k(2), flag(false)]),
+            vec![int(1), NULL, int(3)],
+            vec![
+                list(&[int(1)]),
+                list(&[int(1), NULL]),
+                list(&[NULL, int(3)]),
+            ],
+        ),
+        (
+            case("EARLIEST_BY_OFFSET", &[I]),
+            vec![NULL, int(1), int(2)],
+            { vec![NULL, int(1), int(1)] },
+        ),
+        (
+            case("EARLIEST_BY_OFFSET", &[I]).with(&[k(2)]),
+            vec![NULL, int(1), int(2), int(3)],
+            vec![
+                list(&[]),
+                list(&[int(1)]),
+                list(&[int(1), int(2)]),
+                list(&[int(1), int(2)]),
+            ],
+        ),
+        (
+            case("COLLECT_LIST", &[S]),
+            vec![text("x"), NULL, text("x")],
+            {
+                vec![
+                    list(&[text("x")]),
+                    list(&[text("x"), NULL]),
+                    list(&[text("x"), NULL, text("x")]),
+                ]
+            },
+        ),
+        (
+            case("COLLECT_SET", &[D]),
+            vec![double(f64::NAN), NULL, double(f64::NAN), NULL],
+            {
+                let both = list(&[double(f64::NAN), NULL]);
+                vec![list(&[double(f64::NAN)]), both.clone(), both.clone(), both]
+            },
+        ),
+        (
+            case("TOPK", &[I]).with(&[k(2)]),
+            vec![int(1), NULL, int(3), int(3), int(2)],
+            {
+                let (one, both) = (list(&[int(1)]), list(&[int(3), int(3)]));
+                vec![
+                    one.clone(),
+                    one,
+                    list(&[int(3), int(1)]),
+                    both.clone(),
+                    both,
+                ]
+            },
+        ),
+        (
+            case("TOPKDISTINCT", &[S]).with(&[k(2)]),
+            vec![text("b"), text("b"), text("c")],
+            {
+                vec![
+                    list(&[text("b")]),
+                    list(&[text("b")]),
+                    list(&[text("c"), text("b")]),
+                ]
+            },
+        ),
+        (case("HISTOGRAM", &[S]), vec![text("x"), NULL, text("x")], {
+            let null = (text("null"), long(1));
+            vec![
+                Value::Map(vec![(text("x"), long(1))]),
+                Value::Map(vec![(text("x"), long(1)), null.clone()]),
+                Value::Map(vec![(text("x"), long(2)), null]),
+            ]
+        }),
+        (
+            case("ATTR", &[I]),
+            vec![int(1), int(1), NULL],
+            vec![int(1), int(1), NULL],
+        ),
+        (
+            case("SUM_LIST", &[SqlType::array(L)]),
+            vec![list(&[long(1), NULL, long(2)]), NULL, list(&[])],
+            vec![long(3), long(3), long(3)],
+        ),
+        // 2, 4, 6 have variance 4.
+        (
+            case("STDDEV_SAMP", &[I]),
+            vec![int(2), NULL, int(4), int(6)],
+            { vec![double(0.0), double(0.0), double(2.0), double(4.0)] },
+        ),
+        (
+            case("STDDEV_SAMPLE", &[D]),
+            vec![double(2.0), double(4.0), double(6.0)],
+            { vec![double(0.0), double(2f64.sqrt()), double(2.0)] },
+        ),
+        (
+            case("COUNT_DISTINCT", &[L]),
+            vec![long(1), NULL, long(1), long(2)],
+            { vec![long(1), long(1), long(1), long(2)] },
+        ),
+    ] {
+        assert_eq!(case.run(&rows(&input)), expected, "{case:?}");
+    }
+}
+
+#[test]
+fn topk_with_further_columns_orders_by_the_first() {
+    let call = case("TOPK", &[I, S]).with(&[k(2)]);
+    let row = |sort: i32, name: Value| vec![int(sort), name];
+    let results = call.run(&[
+        row(1, text("a")),
+        row(5, text("b")),
+        row(5, NULL),
+        row(1, NULL),
+    ]);
+    let item = |sort: i32, name: Value| Value::Struct(vec![int(sort), name]);
+    assert_eq!(results[1], list(&[item(5, text("b")), item(1, text("a"))]));
+    assert_eq!(results[3], list(&[item(5, text("b")), item(5, NULL)]));
+    assert_eq!(
+        call.resolve().unwrap().return_type().to_string(),
+        "ARRAY<STRUCT<`sort_col` INTEGER, `col0` STRING>>"
+    );
+}
+
+#[test]
+fn correlation_of_pairs() {
+    let call = case("CORRELATION", &[I, I]);
+    let results = call.run(&[
+        vec![int(1), int(2)],
+        vec![int(2), NULL],
+        vec![int(2), int(4)],
+        vec![int(3), int(6)],
+    ]);
+    assert_eq!(results[0], double(f64::NAN));
+    assert_eq!(results[1], double(f64::NAN));
+    assert_eq!(results[3], double(1.0));
+}
+
+#[test]
+fn decimal_sum_beyond_its_precision_fails() {
+    let call = case("SUM", &[SqlType::decimal(2, 0)]);
+    let mut states = call.resolve().unwrap().states();
+    states.resize(1);
+    let columns = call.columns(&rows(&[
+        Value::Decimal(i256::from_i128(99), 0),
+        Value::Decimal(i256::from_i128(1), 0),
+    ]));
+    states.update(&[0], &[0], &columns);
+    assert_eq!(states.failure(), None);
+    states.update(&[0], &[1], &columns);
+    assert!(states.failure().unwrap().contains("DECIMAL(2, 0)"));
+}
+
+#[test]
+fn limits_of_collections() {
+    for (name, expected) in [("COLLECT_LIST", [1, 1]), ("COLLECT_SET", [1, 2])] {
+        let mut call = case(name, &[I]);
+        call.limits = CollectLimits { list: 2, set: 2 };
+        let results = call.run(&rows(&[int(1), int(1), int(2), int(3)]));
+        assert_eq!(results[3], list(&expected.map(int)), "{name}");
+    }
+}
+
+#[test]
+fn merged_sessions_know_what_came_first() {
+    let column = array_of(&I, &[int(1), int(2), int(3)]).unwrap();
+    for (name, expected) in [("LATEST_BY_OFFSET", 3), ("EARLIEST_BY_OFFSET", 1)] {
+        for constants in [vec![], vec![k(1)]] {
+            let aggregate = case(name, &[I]).with(&constants).resolve().unwrap();
+            let mut states = aggregate.states();
+            states.resize(2);
+            // The later session got its row first, and the earlier one the last.
+            states.update(&[1, 0, 0], &[0, 1, 2], &[Arc::clone(&column)]);
+            states.merge(0, 1);
+            let expected = if constants.is_empty() {
+                int(expected)
+            } else {
+                list(&[int(expected)])
+            };
+            assert_eq!(result(states.as_ref(), 0), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn refused_calls() {
+    for call in [
+        case("AVG", &[SqlType::decimal(10, 2)]),
+        case("SUM", &[SqlType::Boolean]),
+        case("SUM_LIST", &[I]),
+        case("MIN", &[SqlType::Boolean]),
+        case("MAX", &[SqlType::map(S, I)]),
+        case("CORRELATION", &[S, S]),
+        case("HISTOGRAM", &[I]),
+        case("COUNT", &[I, S]),
+        case("TOPK", &[SqlType::Date]).with(&[k(3)]),
+        case("TOPK", &[SqlType::decimal(5, 2)]).with(&[k(3)]),
+        case("TOPK", &[I, I]),
+        case("TOPK", &[I]).with(&[ScalarValue::from("2")]),
+        case("TOPK", &[I]).with(&[k(0)]),
+        case("TOPKDISTINCT", &[SqlType::Boolean]).with(&[k(3)]),
+        case("EARLIEST_BY_OFFSET", &[I]).with(&[ScalarValue::Int64(Some(1))]),
+        case("EARLIEST_BY_OFFSET", &[I, SqlType::Boolean]),
+        case("LATEST_BY_OFFSET", &[I]).with(&[k(0)]),
+    ] {
+        let resolved = call.resolve();
+        assert!(
+            matches!(resolved, Err(FunctionError::Unsuitable(_))),
+            "{call:?}: {resolved:?}"
+        );
+    }
+}
+
+#[test]
+fn nested_intermediate_values_are_told() {
+    for (call, expected) in [
+        (case("COUNT", &[I]), false),
+        (case("SUM", &[D]), false),
+        (case("MAX", &[S]), false),
+        (case("AVG", &[D]), true),
+        (case("COUNT_DISTINCT", &[D]), true),
+        (case("TOPK", &[I]).with(&[k(3)]), true),
+    ] {
+        assert_eq!(
+            call.resolve().unwrap().has_composite_state(),
+            expected,
+            "{call:?}"
+        );
+    }
+}
+
+#[test]
+fn sketch_estimates() {
+    let mut sketch = Sketch::default();
+    for i in 0..30 {
+        sketch.add(hash_bytes(format!("v{i}").as_bytes()));
+    }
+    assert_eq!(sketch.estimate(), 30);
+    for i in 30..50_000 {
+        sketch.add(hash_bytes(format!("v{i}").as_bytes()));
+    }
+    let error = (sketch.estimate() - 50_000).abs();
+    assert!(error < 1_500, "{error}");
+}
+
+/// Every aggregate, over types that exercise it.
+fn all_cases() -> Vec<Case> {
+    let nested = SqlType::array(S);
+    let decimal = SqlType::decimal(9, 2);
+    let mut cases = vec![
+        case("COUNT", &[S]),
+        case("HISTOGRAM", &[S]),
+        case("SUM", &[decimal.clone()]),
+        case("TOPK", &[S]).with(&[k(3)]),
+        case("TOPK", &[I, S]).with(&[k(3)]),
+    ];
+    for sql_type in [I, L, D] {
+        for name in ["SUM", "AVG", "STDDEV_SAMP", "STDDEV_SAMPLE"] {
+            cases.push(case(name, &[sql_type.clone()]));
+        }
+        cases.push(case("CORRELATION", &[sql_type.clone(), sql_type.clone()]));
+        cases.push(case("SUM_LIST", &[SqlType::array(sql_type.clone())]));
+        cases.push(case("TOPK", &[sql_type]).with(&[k(3)]));
+    }
+    for sql_type in [
+        I,
+        L,
+        D,
+        S,
+        SqlType::Bytes,
+        decimal.clone(),
+        SqlType::Timestamp,
+    ] {
+        cases.push(case("MIN", &[sql_type.clone()]));
+        cases.push(case("MAX", &[sql_type.clone()]));
+        cases.push(case("TOPKDISTINCT", &[sql_type]).with(&[k(3)]));
+    }
+    for sql_type in [I, D, S, SqlType::Boolean, decimal, nested] {
+        for name in [
+            "COLLECT_LIST",
+            "COLLECT_SET",
+            "ATTR",
+            "COUNT_DISTINCT",
+            "COUNT",
+        ] {
+            cases.push(case(name, &[sql_type.clone()]));
+        }
+        for name in ["LATEST_BY_OFFSET", "EARLIEST_BY_OFFSET"] {
+            for constants in [
+                vec![],
+                vec![flag(false)],
+                vec![k(2)],
+                vec![k(3), flag(false)],
+                vec![k(2), flag(true)],
+            ] {
+                cases.push(case(name, &[sql_type.clone()]).with(&constants));
+            }
+        }
+    }
+    cases
+}
+
+/// A value of a small domain, so that groups meet equal ones.
+fn value(sql_type: &SqlType, seed: u8) -> Value {
+    if seed % 7 == 0 {
+        return NULL;
+    }
+    let small = i64::from(seed % 11) - 4;
+    match sql_type {
+        SqlType::Boolean => Value::Boolean(seed % 2 == 0),
+        SqlType::Integer => int(if seed == 250 { i32::MAX } else { small as i32 }),
+        SqlType::Bigint => long(if seed == 250 { i64::MIN } else { small }),
+        SqlType::Double => double(small as f64 / 4.0),
+        SqlType::Decimal { scale, .. } => {
+            Value::Decimal(i256::from_i128(i128::from(small)), *scale)
+        }
+        SqlType::Bytes => Value::Bytes(vec![seed; usize::from(seed % 3)]),
+        SqlType::Timestamp => Value::Timestamp(small),
+        SqlType::Array(item) => list(&[
+            value(item, seed.wrapping_mul(3)),
+            value(item, seed.wrapping_add(1)),
+        ]),
+        _ => text(["", "a", "é", "\u{10000}", "null"][usize::from(seed % 5)]),
+    }
+}
+
+const GROUPS: u32 = 3;
+
+fn all_results(states: &dyn GroupStates) -> Vec<Value> {
+    (0..GROUPS).map(|slot| result(states, slot)).collect()
+}
+
+fn fresh(aggregate: &dyn Aggregate) -> Box<dyn GroupStates> {
+    let mut states = aggregate.states();
+    states.resize(GROUPS as usize);
+    states
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Batches of any size, and states saved and loaded in between, give what rows one by one do.
+    #[test]
+    fn batching_and_storing_change_nothing(
+        input in prop::collection::vec((0..GROUPS, any::<u8>(), any::<u8>()), 1..40),
+        cuts in prop::collection::vec(1usize..9, 1..12),
+    ) {
+        for call in all_cases() {
+            let aggregate = call.resolve().unwrap();
+            let seeds = |row: &(u32, u8, u8)| [row.1, row.2];
+            let rows: Vec<Vec<Value>> = input
+                .iter()
+                .map(|row| call.columns.iter().zip(seeds(row)).map(|(t, s)| value(t, s)).collect())
+                .collect();
+            let columns = call.columns(&rows);
+            let slots: Vec<u32> = input.iter().map(|row| row.0).collect();
+
+            let mut single = fresh(aggregate.as_ref());
+            for row in 0..rows.len() as u32 {
+                single.update(&[slots[row as usize]], &[row], &columns);
+            }
+            let mut batched = fresh(aggregate.as_ref());
+            let mut at = 0;
+            for cut in cuts.iter().cycle() {
+                let end = (at + cut).min(rows.len());
+                let picked: Vec<u32> = (at as u32..end as u32).collect();
+                batched.update(&slots[at..end], &picked, &columns);
+                // Evict everything and load it into other slots of new states.
+                let stored = batched.save(&[2, 0, 1]);
+                for (column, sql_type) in stored.iter().zip(aggregate.state_types()) {
+                    prop_assert_eq!(column.data_type(), &sql_type.to_arrow());
+                }
+                batched = fresh(aggregate.as_ref());
+                batched.load(&[2, 0, 1], &stored);
+                at = end;
+                if at == rows.len() {
+                    break;
+                }
+            }
+            prop_assert_eq!(all_results(batched.as_ref()), all_results(single.as_ref()), "{:?}", call);
+            let results = batched.results(&[0]);
+            prop_assert_eq!(results.data_type(), &aggregate.return_type().to_arrow());
+        }
+    }
+
+    /// Taking a row back gives the results before it.
+    #[test]
+    fn undo_takes_back(
+        input in prop::collection::vec((0..GROUPS, any::<u8>(), any::<u8>()), 1..20),
+        last in (0..GROUPS, any::<u8>(), any::<u8>()),
+    ) {
+        for call in all_cases() {
+            let aggregate = call.resolve().unwrap();
+            if !aggregate.supports_undo() {
+                continue;
+            }
+            let rows: Vec<Vec<Value>> = input
+                .iter()
+                .chain([&last])
+                .map(|row| {
+                    call.columns.iter().zip([row.1, row.2]).map(|(t, s)| value(t, s)).collect()
+                })
+                .collect();
+            let columns = call.columns(&rows);
+            let mut states = fresh(aggregate.as_ref());
+            for (row, (slot, ..)) in input.iter().enumerate() {
+                states.update(&[*slot], &[row as u32], &columns);
+            }
+            let before = all_results(states.as_ref());
+            let row = [input.len() as u32];
+            states.update(&[last.0], &row, &columns);
+            states.undo(&[last.0], &row, &columns);
+            for (after, before) in all_results(states.as_ref()).iter().zip(&before) {
+                match (after, before) {
+                    (Value::Double(a), Value::Double(b)) if call.name != "SUM" => {
+                        let tolerance = 1e-6 * b.abs().max(1.0);
+                        let same = a.is_nan() && b.is_nan() || (a - b).abs() <= tolerance;
+                        prop_assert!(same || a.is_infinite() || b.is_infinite() || b.is_nan(), "{:?}: {} {}", call, a, b);
+                    }
+                    (after, before) => prop_assert_eq!(after, before, "{:?}", call),
+                }
+            }
+        }
+    }
+
+    /// A session merged from two gives what one session of the same rows gives.
+    #[test]
+    fn merge_joins_sessions(seeds in prop::collection::vec(any::<u8>(), 2..20), cut in 1usize..19) {
+        let cut = cut.min(seeds.len() - 1);
+        for call in all_cases().into_iter().filter(|call| call.columns.len() == 1) {
+            let aggregate = call.resolve().unwrap();
+            let rows: Vec<Vec<Value>> =
+                seeds.iter().map(|seed| vec![value(&call.columns[0], *seed)]).collect();
+            let columns = call.columns(&rows);
+            let mut states = fresh(aggregate.as_ref());
+            for row in 0..rows.len() as u32 {
+                states.update(&[u32::from(row as usize >= cut)], &[row], &columns);
+                states.update(&[2], &[row], &columns);
+            }
+            states.merge(0, 1);
+            let (merged, whole) = (result(states.as_ref(), 0), result(states.as_ref(), 2));
+            match (&merged, &whole) {
+                (Value::Double(a), Value::Double(b)) => {
+                    // A wrapped integer sum has no meaningful deviation.
+                    let wrapped = call.name.starts_with("STDDEV") && seeds.contains(&250);
+                    let same = wrapped || (a - b).abs() <= 1e-9 * b.abs().max(1.0);
+                    prop_assert!(same, "{:?}: {} {}", call, a, b);
+                }
+                _ => prop_assert_eq!(merged, whole, "{:?}", call),
+            }
+        }
+    }
+}
+
+/// The state of no rows is that of a new slot, also after a reset.
+#[test]
+fn reset_gives_the_initial_state() {
+    for call in all_cases() {
+        let aggregate = call.resolve().unwrap();
+        let mut states = aggregate.states();
+        states.resize(1);
+        let initial = result(states.as_ref(), 0);
+        let row: Vec<Value> = call
+            .columns
+            .iter()
+            .map(|sql_type| value(sql_type, 1))
+            .collect();
+        states.update(&[0], &[0], &call.columns(&[row]));
+        states.reset(0);
+        assert_eq!(result(states.as_ref(), 0), initial, "{call:?}");
+        let nulls: Vec<ArrayRef> = call
+            .columns
+            .iter()
+            .map(|sql_type| new_null_array(&sql_type.to_arrow(), 1))
+            .collect();
+        states.update(&[0], &[0], &nulls);
+    }
+}
+
+#[test]
+fn every_function_is_covered() {
+    let covered: BTreeMap<&str, ()> = all_cases().iter().map(|call| (call.name, ())).collect();
+    let all: Vec<&str> = super::FUNCTIONS
+        .iter()
+        .map(|function| function.name)
+        .collect();
+    assert_eq!(covered.into_keys().collect::<Vec<_>>(), all);
+}
