@@ -257,3 +257,21 @@ pub enum EngineError {
     #[error("{0}")]
     Record(String),
 }
+
+impl From<arrow::error::ArrowError> for EngineError {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<datafusion::error::DataFusionError> for EngineError {
+    fn from(error: datafusion::error::DataFusionError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<weir_state::codec::CodecError> for EngineError {
+    fn from(error: weir_state::codec::CodecError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

@@ -11,5 +11,17 @@
 //! result of its rows one at a time (record cache off); one bad row never fails a batch.
 
 pub mod api;
+mod batch;
+pub mod compile;
+mod compile_joins;
+mod expr;
+mod frames;
+mod input;
+mod ops;
+mod plan_info;
+mod source;
+mod task;
+mod timestamps;
 
 pub use api::*;
+pub use compile::compile;

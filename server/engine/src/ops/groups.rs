@@ -1,0 +1,299 @@
+//! The states of many groups: one slot for each group (and window) in memory, the rest in the
+//! store.
+//!
+//! ```text
+//!  key bytes ─hash─► slot ─► GroupStates columns, timestamp
+//!               └─ miss ─► store (all misses of a step in one fetch)
+//!  dirty slots ─► save ─► row of state columns, timestamp ─► store
+//! ```
+//!
+//! Invariant: a slot that is not dirty equals what the store holds (the initial state where it
+//! holds nothing), so clean slots may be forgotten at any time.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use hashbrown::HashTable;
+use weir_functions::aggregate::{Aggregate, GroupStates};
+use weir_state::codec::{CodecError, ColumnView, RowReader, write_row};
+
+use super::Context;
+use crate::EngineError;
+use crate::batch::Keys;
+
+/// Clean slots are forgotten above so many.
+const MAX_IDLE_SLOTS: usize = 1 << 20;
+
+/// The aggregate functions of a node and how their states are stored. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct StateLayout {
+    pub(crate) functions: Arc<[Arc<dyn Aggregate>]>,
+    /// Types of all state columns, function by function.
+    pub(crate) types: Arc<[DataType]>,
+    /// Number of state columns of each function.
+    widths: Arc<[usize]>,
+}
+
+impl StateLayout {
+    pub(crate) fn new(functions: Vec<Arc<dyn Aggregate>>) -> Self {
+        let states: Vec<Vec<DataType>> = functions
+            .iter()
+            .map(|function| {
+                function
+                    .state_types()
+                    .iter()
+                    .map(|t| t.to_arrow())
+                    .collect()
+            })
+            .collect();
+        Self {
+            functions: functions.into(),
+            widths: states.iter().map(Vec::len).collect(),
+            types: states.into_iter().flatten().collect(),
+        }
+    }
+
+    /// Fresh states of every function.
+    pub(crate) fn states(&self) -> Vec<Box<dyn GroupStates>> {
+        self.functions
+            .iter()
+            .map(|function| function.states())
+            .collect()
+    }
+
+    /// Sets slots to rows of state columns.
+    pub(crate) fn load(
+        &self,
+        states: &mut [Box<dyn GroupStates>],
+        slots: &[u32],
+        columns: &[ArrayRef],
+    ) {
+        let mut rest = columns;
+        for (state, width) in states.iter_mut().zip(self.widths.iter()) {
+            let (own, others) = rest.split_at((*width).min(rest.len()));
+            state.load(slots, own);
+            rest = others;
+        }
+    }
+
+    /// The state columns of slots.
+    pub(crate) fn save(&self, states: &[Box<dyn GroupStates>], slots: &[u32]) -> Vec<ArrayRef> {
+        states.iter().flat_map(|state| state.save(slots)).collect()
+    }
+
+    /// A reader of stored states.
+    pub(crate) fn reader(&self) -> Result<StateReader, EngineError> {
+        Ok(StateReader {
+            rows: RowReader::new(self.types.iter())?,
+            ts: Vec::new(),
+        })
+    }
+
+    /// The results of stored states, one row each, and their timestamps.
+    pub(crate) fn results<'a>(
+        &self,
+        stored: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(Vec<ArrayRef>, Vec<i64>), EngineError> {
+        let mut reader = self.reader()?;
+        for value in stored {
+            reader.push(value)?;
+        }
+        let (columns, ts) = reader.finish()?;
+        let slots: Vec<u32> = (0..ts.len() as u32).collect();
+        let mut states = self.states();
+        states.iter_mut().for_each(|state| state.resize(ts.len()));
+        self.load(&mut states, &slots, &columns);
+        Ok((results(&states, &slots), ts))
+    }
+}
+
+/// Appends a stored state: row `row` of the state columns, then the timestamp.
+pub(crate) fn write_state(views: &[ColumnView<'_>], row: usize, ts: i64, out: &mut Vec<u8>) {
+    write_row(views, row, out);
+    out.extend_from_slice(&ts.to_le_bytes());
+}
+
+/// The result columns of slots.
+pub(crate) fn results(states: &[Box<dyn GroupStates>], slots: &[u32]) -> Vec<ArrayRef> {
+    states.iter().map(|state| state.results(slots)).collect()
+}
+
+/// Reads stored states.
+pub(crate) struct StateReader {
+    rows: RowReader,
+    ts: Vec<i64>,
+}
+
+impl StateReader {
+    pub(crate) fn push(&mut self, value: &[u8]) -> Result<(), EngineError> {
+        let rest = self.rows.read(value)?;
+        let ts = rest
+            .try_into()
+            .map_err(|_| CodecError::Corrupt("no timestamp"))?;
+        self.ts.push(i64::from_le_bytes(ts));
+        Ok(())
+    }
+
+    /// The state columns and the timestamps.
+    pub(crate) fn finish(mut self) -> Result<(Vec<ArrayRef>, Vec<i64>), EngineError> {
+        Ok((self.rows.finish()?, self.ts))
+    }
+}
+
+/// See the module.
+pub(crate) struct Groups {
+    layout: StateLayout,
+    store: usize,
+    pub(crate) states: Vec<Box<dyn GroupStates>>,
+    index: HashTable<u32>,
+    hasher: ahash::RandomState,
+    keys: Keys,
+    /// Greatest timestamp of each slot.
+    pub(crate) ts: Vec<i64>,
+    /// Whether the group of each slot is stored (or was updated).
+    pub(crate) exists: Vec<bool>,
+    dirty: Vec<bool>,
+    dirty_slots: Vec<u32>,
+}
+
+impl Groups {
+    pub(crate) fn new(layout: StateLayout, store: usize) -> Self {
+        Self {
+            states: layout.states(),
+            layout,
+            store,
+            index: HashTable::new(),
+            hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
+            keys: Keys::default(),
+            ts: Vec::new(),
+            exists: Vec::new(),
+            dirty: Vec::new(),
+            dirty_slots: Vec::new(),
+        }
+    }
+
+    /// The slot of each key; those not in memory are loaded.
+    pub(crate) fn slots(
+        &mut self,
+        keys: &Keys,
+        ctx: &mut Context<'_>,
+    ) -> Result<Vec<u32>, EngineError> {
+        let mut slots = Vec::with_capacity(keys.len());
+        let first_new = self.ts.len();
+        for row in 0..keys.len() {
+            let key = keys.get(row);
+            let hash = self.hasher.hash_one(key);
+            let held = &self.keys;
+            if let Some(slot) = self
+                .index
+                .find(hash, |slot| held.get(*slot as usize) == key)
+            {
+                slots.push(*slot);
+                continue;
+            }
+            let slot = self.ts.len() as u32;
+            self.keys.push_bytes(key);
+            let (held, hasher) = (&self.keys, &self.hasher);
+            self.index
+                .insert_unique(hash, slot, |slot| hasher.hash_one(held.get(*slot as usize)));
+            self.ts.push(-1);
+            self.exists.push(false);
+            self.dirty.push(false);
+            slots.push(slot);
+        }
+        if self.ts.len() > first_new {
+            self.load(first_new, ctx)?;
+        }
+        Ok(slots)
+    }
+
+    fn load(&mut self, first: usize, ctx: &mut Context<'_>) -> Result<(), EngineError> {
+        let len = self.ts.len();
+        self.states.iter_mut().for_each(|state| state.resize(len));
+        let wanted: Vec<&[u8]> = (first..len).map(|slot| self.keys.get(slot)).collect();
+        let mut found = Vec::with_capacity(wanted.len());
+        ctx.store(self.store)?.get_many(&wanted, &mut found)?;
+        let mut reader = self.layout.reader()?;
+        let mut loaded = Vec::new();
+        for (slot, value) in (first..len).zip(&found) {
+            if let Some(value) = value {
+                reader.push(value)?;
+                loaded.push(slot as u32);
+            }
+        }
+        if loaded.is_empty() {
+            return Ok(());
+        }
+        let (columns, ts) = reader.finish()?;
+        self.layout.load(&mut self.states, &loaded, &columns);
+        for (slot, ts) in loaded.iter().zip(ts) {
+            self.ts[*slot as usize] = ts;
+            self.exists[*slot as usize] = true;
+        }
+        Ok(())
+    }
+
+    /// Marks a slot as changed; says whether it was clean.
+    pub(crate) fn touch(&mut self, slot: u32) -> bool {
+        let clean = !self.dirty[slot as usize];
+        if clean {
+            self.dirty[slot as usize] = true;
+            self.dirty_slots.push(slot);
+        }
+        clean
+    }
+
+    /// The result columns of slots.
+    pub(crate) fn results(&self, slots: &[u32]) -> Vec<ArrayRef> {
+        results(&self.states, slots)
+    }
+
+    /// The key bytes of a slot.
+    pub(crate) fn key(&self, slot: u32) -> &[u8] {
+        self.keys.get(slot as usize)
+    }
+
+    /// Writes changed slots to the store.
+    pub(crate) fn write(&mut self, ctx: &mut Context<'_>) -> Result<(), EngineError> {
+        if self.dirty_slots.is_empty() {
+            return Ok(());
+        }
+        let slots = std::mem::take(&mut self.dirty_slots);
+        let columns = self.layout.save(&self.states, &slots);
+        let views = ColumnView::all(&columns)?;
+        let store = ctx.store(self.store)?;
+        let mut value = Vec::new();
+        for (row, slot) in slots.iter().enumerate() {
+            let index = *slot as usize;
+            self.dirty[index] = false;
+            if self.exists[index] {
+                value.clear();
+                write_state(&views, row, self.ts[index], &mut value);
+                store.put(self.keys.get(index), Some(&value), self.ts[index])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets everything if there is much of it. Only right after [`Self::write`].
+    pub(crate) fn trim(&mut self) {
+        if self.ts.len() > MAX_IDLE_SLOTS {
+            self.forget();
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::new(self.layout.clone(), self.store);
+    }
+
+    /// Bytes of what was changed since the last write, roughly.
+    pub(crate) fn dirty_bytes(&self) -> usize {
+        if self.dirty_slots.is_empty() {
+            return 0;
+        }
+        let held: usize = self.states.iter().map(|state| state.memory()).sum();
+        (held / self.ts.len().max(1) + 64) * self.dirty_slots.len()
+    }
+}

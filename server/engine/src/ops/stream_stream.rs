@@ -1,0 +1,539 @@
+//! Stream-stream join within a window (spec/semantics.md §7).
+//!
+//! ```text
+//!  rows of both sides by seq
+//!    stream time ─► flush of pending non-matches ─► matches of the other side's window store
+//!    no match ─► padded row now, or pending ─► own row into the own store
+//! ```
+//!
+//! | Store | Key | Value |
+//! |---|---|---|
+//! | side | bucket of time, join key, time, counter | row |
+//! | pending | time, side (right first), join key, counter | row |
+//!
+//! Buckets are as long as half the retention, so that expiry is one range delete.
+//!
+//! Invariant: a row is read only by rows with a later `seq`; a side's row is visible while it is
+//! within the retention of what that side stored last.
+
+use std::ops::{Bound, ControlFlow};
+
+use arrow::array::{Array, ArrayRef, BinaryArray};
+use arrow::datatypes::DataType;
+use weir_formats::Encoder;
+use weir_planner::stream::JoinType;
+use weir_state::codec::key::{from_ordered_i64, ordered_i64, prefix_end};
+use weir_state::codec::{ColumnView, RowReader, write_row};
+use weir_types::records::EncodedColumn;
+
+use super::table_table::pick;
+use super::{Context, Operator};
+use crate::EngineError;
+use crate::batch::{Batch, Keys};
+
+/// What the join is; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct StreamStreamSpec {
+    pub(crate) join_type: JoinType,
+    pub(crate) before_ms: i64,
+    pub(crate) after_ms: i64,
+    /// GRACE as given.
+    pub(crate) grace_ms: Option<i64>,
+    pub(crate) synthetic_key: bool,
+    /// Join columns.
+    pub(crate) keys: [usize; 2],
+    /// Column types of both sides.
+    pub(crate) types: [Vec<DataType>; 2],
+    /// Stores of the left side, the right side, and of pending rows.
+    pub(crate) stores: [usize; 3],
+}
+
+/// GRACE where none is given.
+const DEFAULT_GRACE_DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+impl StreamStreamSpec {
+    fn grace(&self) -> i64 {
+        self.grace_ms
+            .unwrap_or_else(|| (DEFAULT_GRACE_DAY_MS - self.before_ms.saturating_mul(2)).max(0))
+    }
+
+    /// How long rows of a side are kept, ms.
+    pub(crate) fn retention(&self) -> i64 {
+        self.before_ms
+            .saturating_add(self.after_ms)
+            .saturating_add(self.grace())
+    }
+
+    /// How far before and after a row of this side rows of the other side match.
+    fn reach(&self, side: usize) -> (i64, i64) {
+        // RIGHT runs as LEFT with its inputs swapped and the same bounds.
+        let first = usize::from(self.join_type == JoinType::Right);
+        if side == first {
+            (self.before_ms, self.after_ms)
+        } else {
+            (self.after_ms, self.before_ms)
+        }
+    }
+
+    /// Whether rows of this side come out without a match.
+    fn preserves(&self, side: usize) -> bool {
+        match self.join_type {
+            JoinType::Inner => false,
+            JoinType::Left => side == 0,
+            JoinType::Right => side == 1,
+            JoinType::Full => true,
+        }
+    }
+
+    fn bucket(&self, ts: i64) -> i64 {
+        ts.div_euclid((self.retention() / 2).max(60_000))
+    }
+}
+
+/// Where a row of one side is.
+#[derive(Clone, Copy)]
+enum Source {
+    /// In the batch of the step.
+    Batch(usize),
+    /// Read from a store.
+    Stored(usize),
+    /// Nowhere: padded.
+    Nothing,
+}
+
+struct Out {
+    sides: [Source; 2],
+    ts: i64,
+    seq: u64,
+    /// Side and row whose headers go out.
+    trigger: (usize, usize),
+}
+
+/// See the module.
+pub(crate) struct StreamStreamJoin {
+    spec: StreamStreamSpec,
+    /// Encodes join keys of both sides to equal bytes.
+    encoders: [Box<dyn Encoder>; 2],
+    stream_time: i64,
+    /// Greatest timestamp stored, per side.
+    store_time: [i64; 2],
+    expired_to: [i64; 2],
+    /// Least timestamp that may be pending (spec/semantics.md §7.4); `None`: none.
+    oldest: Option<i64>,
+    counter: u64,
+    not_before: i64,
+}
+
+/// What one step works on.
+struct Step<'a> {
+    batches: [&'a Batch; 2],
+    views: [Vec<ColumnView<'a>>; 2],
+    keys: [Keys; 2],
+    readers: [RowReader; 2],
+    stored: [usize; 2],
+    out: Vec<Out>,
+}
+
+impl StreamStreamJoin {
+    pub(crate) fn new(spec: StreamStreamSpec, encoders: [Box<dyn Encoder>; 2]) -> Self {
+        Self {
+            spec,
+            encoders,
+            stream_time: -1,
+            store_time: [-1; 2],
+            expired_to: [i64::MIN; 2],
+            oldest: None,
+            counter: 0,
+            not_before: i64::MIN,
+        }
+    }
+
+    /// Join keys as bytes that tell where they end.
+    fn keys(&mut self, side: usize, column: &ArrayRef) -> Result<Keys, EngineError> {
+        let mut encoded = EncodedColumn::default();
+        if let Some(encoder) = self.encoders.get_mut(side) {
+            encoder
+                .encode(std::slice::from_ref(column), None, &mut encoded)
+                .map_err(|error| EngineError::Internal(error.to_string()))?;
+        }
+        let bytes: BinaryArray = (0..encoded.len()).map(|row| encoded.get(row)).collect();
+        Keys::of(&[std::sync::Arc::new(bytes)], column.len())
+    }
+
+    fn record(
+        &mut self,
+        step: &mut Step<'_>,
+        side: usize,
+        row: usize,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), EngineError> {
+        let batch = step.batches[side];
+        let (ts, seq) = (batch.ts[row], batch.seq[row]);
+        let on_time = ts >= self.stream_time;
+        self.stream_time = self.stream_time.max(ts);
+        if batch.is_absent(row) {
+            ctx.out.counters.dropped += 1;
+            return Ok(());
+        }
+        let other = 1 - side;
+        let preserves = self.spec.preserves(side);
+        let mut out = |sides, ts| {
+            step.out.push(Out {
+                sides,
+                ts,
+                seq,
+                trigger: (side, row),
+            })
+        };
+        let pair = |own: Source, theirs: Source| {
+            if side == 0 {
+                [own, theirs]
+            } else {
+                [theirs, own]
+            }
+        };
+        let padded = pair(Source::Batch(row), Source::Nothing);
+        let null_key = batch
+            .columns
+            .get(self.spec.keys[side])
+            .is_none_or(|column| column.is_null(row));
+        if null_key {
+            if preserves {
+                out(padded, ts);
+            } else {
+                ctx.out.counters.dropped += 1;
+            }
+            return Ok(());
+        }
+        let delays = self.spec.grace_ms.is_some() && self.spec.join_type != JoinType::Inner;
+        if delays && on_time {
+            self.flush_pending(step, side, row, ctx)?;
+        }
+
+        let key = step.keys[side].get(row).to_vec();
+        let matches = self.matches(&key, side, ts, ctx)?;
+        let matched = !matches.is_empty();
+        for (other_ts, value) in matches {
+            step.readers[other].read(&value)?;
+            let theirs = Source::Stored(step.stored[other]);
+            step.stored[other] += 1;
+            step.out.push(Out {
+                sides: pair(Source::Batch(row), theirs),
+                ts: ts.max(other_ts),
+                seq,
+                trigger: (side, row),
+            });
+            if delays && self.spec.preserves(other) {
+                self.remove_pending(&key, other, other_ts, ctx)?;
+            }
+        }
+        let mut value = Vec::new();
+        write_row(&step.views[side], row, &mut value);
+        self.counter += 1;
+        if !matched && preserves {
+            let (_, own_after) = self.spec.reach(side);
+            if !delays || ts.saturating_add(own_after) < self.stream_time {
+                step.out.push(Out {
+                    sides: padded,
+                    ts,
+                    seq,
+                    trigger: (side, row),
+                });
+            } else {
+                let mut pending = pending_prefix(&key, side, ts);
+                pending.extend_from_slice(&self.counter.to_be_bytes());
+                ctx.store(self.spec.stores[2])?
+                    .put(&pending, Some(&value), ts)?;
+                self.oldest = Some(self.oldest.map_or(ts, |oldest| oldest.min(ts)));
+            }
+        }
+        let mut stored = self.side_prefix(&key, ts);
+        stored.extend_from_slice(&ordered_i64(ts));
+        stored.extend_from_slice(&self.counter.to_be_bytes());
+        ctx.store(self.spec.stores[side])?
+            .put(&stored, Some(&value), ts)?;
+        self.store_time[side] = self.store_time[side].max(ts);
+        Ok(())
+    }
+
+    fn side_prefix(&self, key: &[u8], ts: i64) -> Vec<u8> {
+        let mut prefix = Vec::with_capacity(key.len() + 24);
+        prefix.extend_from_slice(&ordered_i64(self.spec.bucket(ts)));
+        prefix.extend_from_slice(key);
+        prefix
+    }
+
+    /// Timestamps and rows of the other side that match, in ascending time, equal times in the
+    /// order they came.
+    fn matches(
+        &self,
+        key: &[u8],
+        side: usize,
+        ts: i64,
+        ctx: &mut Context<'_>,
+    ) -> Result<Vec<(i64, Vec<u8>)>, EngineError> {
+        let other = 1 - side;
+        let (before, after) = self.spec.reach(side);
+        let visible = self.store_time[other].saturating_sub(self.spec.retention()) + 1;
+        let low = ts.saturating_sub(before).max(0).max(visible);
+        let high = ts.saturating_add(after).min(self.store_time[other]);
+        let mut found = Vec::new();
+        if low > high {
+            return Ok(found);
+        }
+        let store = ctx.store(self.spec.stores[other])?;
+        for bucket in self.spec.bucket(low)..=self.spec.bucket(high) {
+            let mut from = ordered_i64(bucket).to_vec();
+            from.extend_from_slice(key);
+            let mut to = from.clone();
+            from.extend_from_slice(&ordered_i64(low));
+            to.extend_from_slice(&ordered_i64(high));
+            to.extend_from_slice(&[0xff; 9]);
+            store.range(
+                Bound::Included(&from),
+                Bound::Excluded(&to),
+                &mut |entry, value| {
+                    let times = entry
+                        .len()
+                        .checked_sub(16)
+                        .and_then(|at| entry.get(at..at + 8));
+                    if let Some(time) = times.and_then(|time| time.try_into().ok()) {
+                        found.push((from_ordered_i64(time), value.to_vec()));
+                    }
+                    Ok(ControlFlow::Continue(()))
+                },
+            )?;
+        }
+        Ok(found)
+    }
+
+    /// Removes all pending rows of that time, side and key.
+    fn remove_pending(
+        &self,
+        key: &[u8],
+        side: usize,
+        ts: i64,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), EngineError> {
+        let prefix = pending_prefix(key, side, ts);
+        let end = prefix_end(&prefix);
+        let store = ctx.store(self.spec.stores[2])?;
+        let mut keys = Vec::new();
+        let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        store.range(Bound::Included(&prefix), to, &mut |entry, _| {
+            keys.push(entry.to_vec());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for entry in keys {
+            store.put(&entry, None, ts)?;
+        }
+        Ok(())
+    }
+
+    /// Emits pending rows whose windows have closed; a row of `side` arrived on time.
+    fn flush_pending(
+        &mut self,
+        step: &mut Step<'_>,
+        side: usize,
+        row: usize,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), EngineError> {
+        let interval = ctx.options.emit_interval_ms;
+        if interval > 0 {
+            if ctx.now_ms < self.not_before {
+                return Ok(());
+            }
+            self.not_before = ctx.now_ms + interval;
+        }
+        let grace = self.spec.grace();
+        let (_, after) = self.spec.reach(side);
+        let Some(oldest) = self.oldest else {
+            return Ok(());
+        };
+        if oldest.saturating_add(after).saturating_add(grace) >= self.stream_time {
+            return Ok(());
+        }
+        let seq = step.batches[side].seq[row];
+        let mut looked_at = None;
+        let mut open = [false; 2];
+        let mut closed: Vec<(Vec<u8>, i64, usize, Vec<u8>)> = Vec::new();
+        let (spec, stream_time) = (&self.spec, self.stream_time);
+        ctx.store(spec.stores[2])?.range(
+            Bound::Unbounded,
+            Bound::Unbounded,
+            &mut |entry, value| {
+                let Some((time, rest)) = entry.split_first_chunk::<8>() else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                let ts = from_ordered_i64(*time);
+                let own = 1 - usize::from(rest.first().copied().unwrap_or(0)).min(1);
+                looked_at = Some(ts);
+                let (_, own_after) = spec.reach(own);
+                if ts.saturating_add(own_after).saturating_add(grace) < stream_time {
+                    closed.push((entry.to_vec(), ts, own, value.to_vec()));
+                } else {
+                    open[own] = true;
+                    if open == [true; 2] {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        self.oldest = looked_at;
+        for (entry, ts, own, value) in closed {
+            step.readers[own].read(&value)?;
+            let source = Source::Stored(step.stored[own]);
+            step.stored[own] += 1;
+            let sides = if own == 0 {
+                [source, Source::Nothing]
+            } else {
+                [Source::Nothing, source]
+            };
+            step.out.push(Out {
+                sides,
+                ts,
+                seq,
+                trigger: (side, row),
+            });
+            ctx.store(self.spec.stores[2])?.put(&entry, None, ts)?;
+        }
+        Ok(())
+    }
+
+    fn emit(&self, mut step: Step<'_>) -> Result<Batch, EngineError> {
+        if step.out.is_empty() {
+            return Ok(Batch::default());
+        }
+        let mut columns = Vec::new();
+        let mut keys: Vec<ArrayRef> = Vec::new();
+        for side in 0..2 {
+            let stored = step.readers[side].finish()?;
+            let picks: Vec<(usize, usize)> = step
+                .out
+                .iter()
+                .map(|out| match out.sides[side] {
+                    Source::Batch(row) => (0, row),
+                    Source::Stored(row) => (1, row),
+                    Source::Nothing => (2, 0),
+                })
+                .collect();
+            let sources: [&[ArrayRef]; 3] = [&step.batches[side].columns, &stored, &[]];
+            let side_columns = pick(&sources, &self.spec.types[side], &picks)?;
+            keys.extend(side_columns.get(self.spec.keys[side]).cloned());
+            columns.extend(side_columns);
+        }
+        if self.spec.synthetic_key
+            && let [left, right] = &keys[..]
+        {
+            let picks: Vec<(usize, usize)> = step
+                .out
+                .iter()
+                .enumerate()
+                .map(|(row, out)| match out.sides[0] {
+                    Source::Nothing => (1, row),
+                    _ => (0, row),
+                })
+                .collect();
+            columns.insert(
+                0,
+                arrow::compute::interleave(&[left.as_ref(), right.as_ref()], &picks)?,
+            );
+        }
+        let headers: Vec<_> = step
+            .out
+            .iter()
+            .map(|out| step.batches[out.trigger.0].header(out.trigger.1))
+            .collect();
+        Ok(Batch {
+            columns,
+            seq: step.out.iter().map(|out| out.seq).collect(),
+            ts: step.out.iter().map(|out| out.ts).collect(),
+            absent: None,
+            headers: headers.iter().any(Option::is_some).then_some(headers),
+            old: None,
+        })
+    }
+
+    /// Drops what no row can match any more.
+    fn expire(&mut self, ctx: &mut Context<'_>) -> Result<(), EngineError> {
+        for side in 0..2 {
+            let visible = self.store_time[side].saturating_sub(self.spec.retention());
+            let bucket = self.spec.bucket(visible);
+            if self.store_time[side] >= 0 && bucket > self.expired_to[side] {
+                self.expired_to[side] = bucket;
+                ctx.store(self.spec.stores[side])?
+                    .expire_range(&[], &ordered_i64(bucket))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prefix of the pending rows of that time, side and key: the right side comes first.
+fn pending_prefix(key: &[u8], side: usize, ts: i64) -> Vec<u8> {
+    let mut prefix = Vec::with_capacity(key.len() + 24);
+    prefix.extend_from_slice(&ordered_i64(ts));
+    prefix.push(1 - side as u8);
+    prefix.extend_from_slice(key);
+    prefix
+}
+
+impl Operator for StreamStreamJoin {
+    fn process(&mut self, inputs: Vec<Batch>, ctx: &mut Context<'_>) -> Result<Batch, EngineError> {
+        let mut inputs = inputs.into_iter();
+        let mut left = inputs.next().unwrap_or_default();
+        let mut right = inputs.next().unwrap_or_default();
+        for (batch, types) in [&mut left, &mut right].into_iter().zip(&self.spec.types) {
+            if batch.is_empty() {
+                batch.columns = types
+                    .iter()
+                    .map(|t| arrow::array::new_null_array(t, 0))
+                    .collect();
+            }
+        }
+        let key = |batch: &Batch, side: usize| {
+            batch
+                .columns
+                .get(self.spec.keys[side])
+                .cloned()
+                .ok_or_else(|| EngineError::Plan("a join has no key column".into()))
+        };
+        let (left_key, right_key) = (key(&left, 0)?, key(&right, 1)?);
+        let mut step = Step {
+            keys: [self.keys(0, &left_key)?, self.keys(1, &right_key)?],
+            views: [
+                ColumnView::all(&left.columns)?,
+                ColumnView::all(&right.columns)?,
+            ],
+            readers: [
+                RowReader::new(self.spec.types[0].iter())?,
+                RowReader::new(self.spec.types[1].iter())?,
+            ],
+            stored: [0; 2],
+            out: Vec::new(),
+            batches: [&left, &right],
+        };
+        let mut next = [0; 2];
+        while next[0] < left.len() || next[1] < right.len() {
+            let side = match (left.seq.get(next[0]), right.seq.get(next[1])) {
+                (Some(l), Some(r)) => usize::from(r < l),
+                (Some(_), None) => 0,
+                _ => 1,
+            };
+            self.record(&mut step, side, next[side], ctx)?;
+            next[side] += 1;
+        }
+        let batch = self.emit(step)?;
+        self.expire(ctx)?;
+        Ok(batch)
+    }
+
+    fn save(&self) -> String {
+        self.counter.to_string()
+    }
+
+    fn restore(&mut self, saved: &str) {
+        self.counter = saved.parse().unwrap_or(0);
+    }
+}
