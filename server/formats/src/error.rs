@@ -1,5 +1,7 @@
 //! What can go wrong between bytes and columns.
 
+use std::fmt;
+
 use weir_types::{ErrorCode, SqlError};
 
 /// A record that cannot be read. The record is skipped and logged (spec/formats.md §1.4).
@@ -59,5 +61,16 @@ impl FormatError {
 impl From<FormatError> for SqlError {
     fn from(error: FormatError) -> Self {
         SqlError::new(ErrorCode::BadStatement, error.message)
+    }
+}
+/// Text of a value in a message: at most 64 characters of it.
+pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(64) {
+            Some((end, _)) => write!(f, "'{}…'", &self.0[..end]),
+            None => write!(f, "'{}'", self.0),
+        }
     }
 }

@@ -15,14 +15,23 @@
 //! record is dropped alone; no payload, however broken, makes a decoder panic.
 
 mod check;
+mod columns;
 mod delimited;
 mod error;
+mod json;
+mod kafka;
+mod numbers;
+mod view;
 pub mod window_key;
 
 use arrow::array::ArrayRef;
 use arrow::buffer::NullBuffer;
 use weir_types::records::EncodedColumn;
 use weir_types::{FormatKind, SqlType, ValueFormat};
+
+use delimited::{DelimitedDecoder, DelimitedEncoder};
+use json::{JsonDecoder, JsonEncoder};
+use kafka::{KafkaDecoder, KafkaEncoder};
 
 pub use check::check;
 pub use delimited::Delimiter;
@@ -78,8 +87,9 @@ pub trait Encoder: Send {
     /// Appends every row of `columns` (all declared columns of the side, in order) to `out`.
     ///
     /// A row that is not valid in `absent` is written as null (a tombstone or a null key), as is
-    /// a row that cannot be encoded; the latter is reported with its index. An error is returned
-    /// if `columns` are not of the declared types; nothing is appended then.
+    /// a row that cannot be encoded; the latter is reported with its index. A side without columns
+    /// has as many rows as `absent`. An error is returned if `columns` are not of the declared
+    /// types; nothing is appended then.
     fn encode(
         &mut self,
         columns: &[ArrayRef],
@@ -107,7 +117,17 @@ pub fn decoder(
             side.word()
         )));
     }
-    Err(not_supported(format.format.kind))
+    let unwrapped = is_unwrapped(format, side, columns.len());
+    Ok(match format.format.kind {
+        FormatKind::None | FormatKind::Kafka => {
+            Box::new(KafkaDecoder::new(side, columns, projection))
+        }
+        FormatKind::Json => Box::new(JsonDecoder::new(side, columns, projection, unwrapped)),
+        FormatKind::Delimited => {
+            Box::new(DelimitedDecoder::new(format, side, columns, projection)?)
+        }
+        kind => return Err(not_supported(kind)),
+    })
 }
 
 /// An encoder of `format` for a side with these columns.
@@ -119,7 +139,13 @@ pub fn encoder(
     columns: &[(String, SqlType)],
 ) -> Result<Box<dyn Encoder>, FormatError> {
     check(format, side, columns)?;
-    Err(not_supported(format.format.kind))
+    let unwrapped = is_unwrapped(format, side, columns.len());
+    Ok(match format.format.kind {
+        FormatKind::None | FormatKind::Kafka => Box::new(KafkaEncoder::new(columns)),
+        FormatKind::Json => Box::new(JsonEncoder::new(side, columns, unwrapped)),
+        FormatKind::Delimited => Box::new(DelimitedEncoder::new(format, columns)?),
+        kind => return Err(not_supported(kind)),
+    })
 }
 
 fn not_supported(kind: FormatKind) -> FormatError {
