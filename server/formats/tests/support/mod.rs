@@ -1,18 +1,18 @@
 //! Shared by the tests of each format: payloads through a decoder and back through an encoder.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use weir_formats::{Decoded, Side, decoder, encoder};
 use weir_types::records::EncodedColumn;
 use weir_types::{FormatKind, FormatSpec, SqlType, ValueFormat};
 
-pub fn format(kind: FormatKind, wrap_single: Option<bool>) -> ValueFormat {
+pub(crate) fn format(kind: FormatKind, wrap_single: Option<bool>) -> ValueFormat {
     ValueFormat {
         format: FormatSpec::new(kind),
         wrap_single,
     }
 }
 
-pub fn columns(types: &[(&str, SqlType)]) -> Vec<(String, SqlType)> {
+pub(crate) fn columns(types: &[(&str, SqlType)]) -> Vec<(String, SqlType)> {
     types
         .iter()
         .map(|(n, t)| ((*n).to_owned(), t.clone()))
@@ -21,14 +21,14 @@ pub fn columns(types: &[(&str, SqlType)]) -> Vec<(String, SqlType)> {
 
 /// What a payload became: the text of its row as `to` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Row(String),
     Null,
     Dropped(String),
 }
 
 /// Reads `payloads` as `from` and writes what was read as `to`.
-pub fn convert(
+pub(crate) fn convert(
     from: &ValueFormat,
     to: &ValueFormat,
     columns: &[(String, SqlType)],
@@ -62,7 +62,7 @@ pub fn convert(
 }
 
 /// Converts one payload.
-pub fn convert_one(
+pub(crate) fn convert_one(
     from: &ValueFormat,
     to: &ValueFormat,
     columns: &[(String, SqlType)],
