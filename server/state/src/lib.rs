@@ -12,7 +12,9 @@
 
 pub mod codec;
 mod memory;
+pub mod rocks;
 pub mod store;
 
 pub use memory::MemoryStore;
+pub use rocks::{Budget, Database, Positions, RocksStore, TaskId, TaskState};
 pub use store::{KvStore, Result, StateError};
