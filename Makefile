@@ -1,0 +1,54 @@
+# Weir. `make` alone says what there is.
+#
+# One profile for everything: what is run, tested and measured is the same code.
+
+CARGO ?= cargo
+PROFILE := --release
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+BIN := $(TARGET_DIR)/release
+# Recorded ksqlDB cases; without them the project's own tests run alone.
+SHARED ?= ../shared
+export WEIR_BIN := $(BIN)/weir
+
+.PHONY: help setup build run test lint unit conformance replay e2e bench docs
+
+help:
+	@echo "make run          a demo, then the prompt (needs nothing but Rust)"
+	@echo "make build        every binary: weir, conformance, replay"
+	@echo "make test         everything, Apache Kafka included"
+	@echo "make lint         formatting and clippy"
+	@echo "make bench        Weir beside Kafka Streams on one Apache Kafka (about an hour)"
+	@echo "make conformance  recorded cases without Kafka (SHARED=$(SHARED))"
+	@echo "make replay       recorded HTTP exchanges and CLI transcripts"
+
+setup:
+	@./tests/setup.sh build
+
+build: setup
+	$(CARGO) build $(PROFILE) --workspace --bins
+
+run: build
+	@$(BIN)/weir demo
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings
+
+unit: setup
+	$(CARGO) test $(PROFILE) --workspace --exclude weir-e2e
+
+conformance: build
+	@./tests/recorded.sh conformance "$(BIN)" "$(SHARED)"
+
+replay: build
+	@./tests/recorded.sh replay "$(BIN)" "$(SHARED)"
+
+e2e: build
+	@./tests/setup.sh kafka
+	$(CARGO) test $(PROFILE) -p weir-e2e -- --test-threads 2
+
+test: unit conformance replay e2e
+
+bench: build
+	@./tests/setup.sh kafka
+	$(BIN)/bench all
