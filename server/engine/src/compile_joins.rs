@@ -20,6 +20,7 @@ use crate::ops::lookup::Lookup;
 use crate::ops::stream_stream::{StreamStreamJoin as Join, StreamStreamSpec};
 use crate::ops::table_source::TableSource;
 use crate::ops::table_store::TableStore;
+use crate::plan_info::has_sessions;
 use crate::task::{NodeInput, Part};
 
 impl Compiler {
@@ -124,6 +125,14 @@ impl Compiler {
             grace_ms: node.grace_ms,
             synthetic_key: join.synthetic_key,
             keys: [join.left_key, join.right_key],
+            windows: match join.windows {
+                // Time windows match by their start; sessions are one only if both bounds are.
+                Some(bounds) => {
+                    let parts = if has_sessions(&join.left) { 2 } else { 1 };
+                    bounds.map(|bounds| bounds[..parts].to_vec())
+                }
+                None => [Vec::new(), Vec::new()],
+            },
             types: [types(join.left.schema()), types(join.right.schema())],
             stores: [0; 3],
         };

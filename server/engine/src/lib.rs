@@ -23,5 +23,8 @@ mod source;
 mod task;
 mod timestamps;
 
+#[cfg(test)]
+mod tests;
+
 pub use api::*;
 pub use compile::compile;

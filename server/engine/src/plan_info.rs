@@ -3,6 +3,7 @@
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use weir_parser::ast::SourceKind;
 use weir_planner::stream::{JoinInputs, SourceColumn, StreamNode};
+use weir_types::WindowKind;
 
 /// Whether the rows of a plan are changes of a table.
 pub(crate) fn is_table(plan: &LogicalPlan) -> bool {
@@ -93,5 +94,18 @@ fn is_key(expr: &Expr, input: &LogicalPlan, keys: &[bool]) -> bool {
             .index_of_column(column)
             .is_ok_and(|index| keys.get(index) == Some(&true)),
         _ => false,
+    }
+}
+
+/// Whether the keys of a plan's rows hold session windows.
+pub(crate) fn has_sessions(plan: &LogicalPlan) -> bool {
+    match StreamNode::of(plan) {
+        Some(StreamNode::Source(node)) => node
+            .window
+            .is_some_and(|window| window.kind == WindowKind::Session),
+        _ => plan
+            .inputs()
+            .first()
+            .is_some_and(|input| has_sessions(input)),
     }
 }

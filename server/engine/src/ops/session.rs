@@ -65,6 +65,7 @@ pub(crate) struct SessionAggregate {
     last_close: Option<i64>,
     not_before: i64,
     expired_to: i64,
+    states: Option<States>,
 }
 
 impl SessionAggregate {
@@ -85,6 +86,7 @@ impl SessionAggregate {
             last_close: None,
             not_before: i64::MIN,
             expired_to: 0,
+            states: None,
         }
     }
 
@@ -246,26 +248,35 @@ impl SessionAggregate {
     }
 }
 
-/// States of the sessions that one step touches; every change takes a new slot.
+/// States of the sessions that one step touches; every change takes a new slot. They live as long
+/// as the task, since functions may number the rows they see.
 struct States {
     states: Vec<Box<dyn GroupStates>>,
-    slots: usize,
+    used: usize,
+    allocated: usize,
 }
 
 impl States {
     fn new(layout: &StateLayout) -> Self {
         Self {
             states: layout.states(),
-            slots: 0,
+            used: 0,
+            allocated: 0,
         }
     }
 
     /// A slot with the initial state.
     fn fresh(&mut self) -> u32 {
-        self.slots += 1;
-        let slots = self.slots;
-        self.states.iter_mut().for_each(|state| state.resize(slots));
-        slots as u32 - 1
+        let slot = self.used;
+        self.used += 1;
+        if slot < self.allocated {
+            self.states.iter_mut().for_each(|state| state.reset(slot));
+        } else {
+            self.allocated = self.used;
+            let len = self.allocated;
+            self.states.iter_mut().for_each(|state| state.resize(len));
+        }
+        slot as u32
     }
 
     /// A slot with a stored state.
@@ -341,7 +352,11 @@ impl Operator for SessionAggregate {
         let (group, accepted) = accept(&spec.group, &batch.columns, present.as_deref(), rows, log)?;
         let args = spec.args(&batch.columns, &accepted, Some(&mut ctx.out.log))?;
         let views = ColumnView::all(&group)?;
-        let mut states = States::new(&self.layout);
+        let mut states = self
+            .states
+            .take()
+            .unwrap_or_else(|| States::new(&self.layout));
+        states.used = 0;
         let mut out: Vec<(Out, Vec<u8>)> = Vec::new();
         let mut value = Vec::new();
         for row in (0..rows).filter(|row| accepted[*row]) {
@@ -413,7 +428,9 @@ impl Operator for SessionAggregate {
             }
         }
         self.expire(ctx)?;
-        self.emit(&batch, &group, &states, &out)
+        let emitted = self.emit(&batch, &group, &states, &out);
+        self.states = Some(states);
+        emitted
     }
 
     fn save(&self) -> String {

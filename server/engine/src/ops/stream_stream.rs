@@ -29,7 +29,7 @@ use weir_types::records::EncodedColumn;
 use super::table_table::pick;
 use super::{Context, Operator};
 use crate::EngineError;
-use crate::batch::{Batch, Keys};
+use crate::batch::{Batch, Keys, project};
 
 /// What the join is; cheap to clone.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub(crate) struct StreamStreamSpec {
     pub(crate) synthetic_key: bool,
     /// Join columns.
     pub(crate) keys: [usize; 2],
+    /// Bounds of windows that must be equal too, per side.
+    pub(crate) windows: [Vec<usize>; 2],
     /// Column types of both sides.
     pub(crate) types: [Vec<DataType>; 2],
     /// Stores of the left side, the right side, and of pending rows.
@@ -149,7 +151,7 @@ impl StreamStreamJoin {
     }
 
     /// Join keys as bytes that tell where they end.
-    fn keys(&mut self, side: usize, column: &ArrayRef) -> Result<Keys, EngineError> {
+    fn keys(&mut self, side: usize, column: &ArrayRef, batch: &Batch) -> Result<Keys, EngineError> {
         let mut encoded = EncodedColumn::default();
         if let Some(encoder) = self.encoders.get_mut(side) {
             encoder
@@ -157,7 +159,9 @@ impl StreamStreamJoin {
                 .map_err(|error| EngineError::Internal(error.to_string()))?;
         }
         let bytes: BinaryArray = (0..encoded.len()).map(|row| encoded.get(row)).collect();
-        Keys::of(&[std::sync::Arc::new(bytes)], column.len())
+        let mut parts: Vec<ArrayRef> = vec![std::sync::Arc::new(bytes)];
+        parts.extend(project(&batch.columns, &self.spec.windows[side]));
+        Keys::of(&parts, column.len())
     }
 
     fn record(
@@ -501,7 +505,10 @@ impl Operator for StreamStreamJoin {
         };
         let (left_key, right_key) = (key(&left, 0)?, key(&right, 1)?);
         let mut step = Step {
-            keys: [self.keys(0, &left_key)?, self.keys(1, &right_key)?],
+            keys: [
+                self.keys(0, &left_key, &left)?,
+                self.keys(1, &right_key, &right)?,
+            ],
             views: [
                 ColumnView::all(&left.columns)?,
                 ColumnView::all(&right.columns)?,
