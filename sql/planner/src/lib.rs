@@ -12,4 +12,5 @@
 //! the whole request was planned.
 
 pub mod catalog;
+pub mod ddl;
 pub mod stream;

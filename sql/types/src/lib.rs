@@ -6,6 +6,7 @@
 //!     │
 //!     └── to_arrow / from_arrow         one Arrow type for each SQL type, and back
 //!  FormatSpec, WindowInfo               how a row lies on a topic
+//!  format_check                         which columns a format can hold
 //!  SqlError { code, message, position } what a user is told
 //!  row_errors                           what went wrong in one row of a batch
 //!  java                                 numbers, dates and decimals as Java prints them
@@ -15,6 +16,7 @@
 
 pub mod error;
 pub mod format;
+pub mod format_check;
 pub mod ident;
 pub mod java;
 pub mod partition;
