@@ -1,0 +1,40 @@
+//! Length-prefixed frames.
+
+use bytes::{Bytes, BytesMut};
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// A frame up to this size gets its buffer at once; a larger one as its bytes arrive, so that a length alone costs nothing.
+const TRUSTED: usize = 1 << 20;
+/// Key, version and correlation id: no request is shorter.
+const MIN_REQUEST: usize = 8;
+
+/// Reads one frame; `None` when the peer has closed the connection between frames.
+pub(crate) async fn read(
+    socket: &mut (impl AsyncRead + Unpin),
+    limit: usize,
+) -> io::Result<Option<Bytes>> {
+    let length = match socket.read_i32().await {
+        Ok(length) => length,
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if !(MIN_REQUEST..=limit).contains(&length) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a frame of {length} bytes; {MIN_REQUEST} to {limit} are possible"),
+        ));
+    }
+    let mut frame = BytesMut::with_capacity(length.min(TRUSTED));
+    let mut rest = socket.take(length as u64);
+    while frame.len() < length {
+        if frame.capacity() == frame.len() {
+            frame.reserve(frame.len().clamp(1, length - frame.len()));
+        }
+        if rest.read_buf(&mut frame).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(Some(frame.freeze()))
+}
