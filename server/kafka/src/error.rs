@@ -11,8 +11,11 @@ pub enum ErrorKind {
     TimedOut,
     /// The transaction must be aborted; the producer lives on.
     AbortTransaction,
-    /// Another producer or member took over: this one must not write any more.
+    /// Another producer of the same transactional id took over: this one must not write any more.
     Fenced,
+    /// The group went on without this member: its offsets are refused until it has joined again.
+    /// A transaction that carries them must be aborted.
+    StaleMember,
     /// The client cannot be used any more.
     Fatal,
     /// Topic, partition or group does not exist.
@@ -95,10 +98,10 @@ pub(crate) fn kind_of(code: Code) -> ErrorKind {
         | RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS => ErrorKind::Retriable,
         RD_KAFKA_RESP_ERR__FENCED
         | RD_KAFKA_RESP_ERR_PRODUCER_FENCED
-        | RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH
-        | RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION
+        | RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH => ErrorKind::Fenced,
+        RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION
         | RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID
-        | RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID => ErrorKind::Fenced,
+        | RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID => ErrorKind::StaleMember,
         RD_KAFKA_RESP_ERR__FATAL => ErrorKind::Fatal,
         RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
         | RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION

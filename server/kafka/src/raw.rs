@@ -67,7 +67,7 @@ pub(crate) unsafe fn take_error(
     unsafe {
         let code = rd_kafka_error_code(error);
         let kind = match kind_of(code) {
-            kind @ (ErrorKind::Fenced | ErrorKind::TimedOut) => kind,
+            kind @ (ErrorKind::Fenced | ErrorKind::StaleMember | ErrorKind::TimedOut) => kind,
             _ if rd_kafka_error_is_fatal(error) != 0 => ErrorKind::Fatal,
             _ if rd_kafka_error_txn_requires_abort(error) != 0 => ErrorKind::AbortTransaction,
             _ if rd_kafka_error_is_retriable(error) != 0 => ErrorKind::Retriable,
