@@ -705,6 +705,10 @@ fn inference_asks_for_the_sides_without_columns() {
 #[test]
 fn source_tables_are_materialized() {
     let mut session = Session::new();
+    let error = session
+        .run("CREATE OR REPLACE SOURCE STREAM X (V INT) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON');")
+        .unwrap_err();
+    assert!(error.message.contains("not supported on source streams"));
     let text = "CREATE SOURCE TABLE X (K INT PRIMARY KEY, V INT) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON');";
     session.run(text).unwrap();
     let source = session.source("X");

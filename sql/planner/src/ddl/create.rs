@@ -20,6 +20,7 @@ use weir_types::{
     ValueFormat, format_check,
 };
 
+use super::replace::source_not_replaced;
 use super::with::{WithProperties, check_retention, format_kind, prepare, wrap_single};
 use super::{
     Outcome, TopicSpec, check_replacement, check_topic_name, flag, kind_word, resolve_type,
@@ -166,6 +167,9 @@ fn build(
 ) -> Result<Outcome<CreateSourcePlan>, SqlError> {
     let kind = create.kind;
     let name = &create.name.name;
+    if create.or_replace && create.read_only {
+        return Err(source_not_replaced(kind, name));
+    }
     let old = catalog.source(name);
     if let Some(old) = old.as_ref().filter(|_| !create.or_replace) {
         let same = format!(

@@ -1,5 +1,6 @@
 //! What CREATE OR REPLACE and ALTER may change of a source (spec/sql.md §12).
 
+use weir_parser::ast::SourceKind;
 use weir_types::{Column, SqlError};
 
 use super::{flag, kind_word};
@@ -22,11 +23,9 @@ pub fn check_replacement(
              'ksql.create.or.replace.enabled' to true.",
         ));
     }
-    let (word, name) = (kind_word(new.kind), &new.name);
+    let name = &new.name;
     if old.read_only || new.read_only {
-        return Err(SqlError::statement(format!(
-            "Cannot add {word} '{name}': CREATE OR REPLACE is not supported on source {word}s."
-        )));
+        return Err(source_not_replaced(new.kind, name));
     }
     let refuse = |detail: String| {
         Err(SqlError::statement(format!(
@@ -80,4 +79,12 @@ pub fn check_replacement(
         ));
     }
     Ok(())
+}
+
+/// That OR REPLACE does not go with SOURCE.
+pub(super) fn source_not_replaced(kind: SourceKind, name: &str) -> SqlError {
+    let word = kind_word(kind);
+    SqlError::statement(format!(
+        "Cannot add {word} '{name}': CREATE OR REPLACE is not supported on source {word}s."
+    ))
 }

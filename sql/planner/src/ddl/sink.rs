@@ -9,6 +9,7 @@
 //!
 //! What the clause leaves open comes from the left-most source.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use weir_parser::ast::{CreateAs, Literal, Properties, SourceKind, Statement};
@@ -82,7 +83,8 @@ pub fn sink_topic(create: &CreateAs, catalog: &dyn Catalog) -> Result<SinkTopic,
         "ksql.create.topic.inherit.source.replicas.enabled",
         true,
     );
-    let replicas = origin.filter(|_| inherit).map(|t| t.replicas);
+    let replicas = configured(catalog, "ksql.sink.replicas")
+        .or_else(|| origin.filter(|_| inherit).map(|t| t.replicas));
     let mut retention = typed
         .retention_ms
         .or(origin.and_then(|t| t.retention_ms))
@@ -94,7 +96,9 @@ pub fn sink_topic(create: &CreateAs, catalog: &dyn Catalog) -> Result<SinkTopic,
         retention_ms: Some(retention),
         ..typed.clone()
     };
-    let partitions = origin.map_or(1, |t| t.partitions);
+    let partitions = configured(catalog, "ksql.sink.partitions")
+        .or_else(|| origin.map(|t| t.partitions))
+        .unwrap_or(1);
     let spec = new_topic(&name, &wanted, create.kind, windowed, partitions, replicas)?;
     let actual = catalog.topic(&name);
     if let Some(actual) = &actual {
@@ -130,6 +134,13 @@ pub fn sink_topic(create: &CreateAs, catalog: &dyn Catalog) -> Result<SinkTopic,
         typed,
         from,
     })
+}
+
+/// A number that the older settings for all sinks give.
+fn configured<T: FromStr>(catalog: &dyn Catalog, name: &str) -> Option<T> {
+    catalog
+        .config(name)
+        .and_then(|value| value.trim().parse().ok())
 }
 
 fn integer(value: i64) -> Literal {
