@@ -232,13 +232,15 @@ pub struct Topology {
     pub description: String,
 }
 
-/// Which store a pull query reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which store a pull query reads, and how.
+#[derive(Debug, Clone)]
 pub struct MaterializedInfo {
     /// Index of the sub-topology that owns the store.
     pub part: usize,
     /// Name of the store.
     pub store: String,
+    /// Turns its entries into rows of the result.
+    pub view: Arc<crate::MaterializedView>,
 }
 
 /// What stops a task (and so its query, until it is retried).

@@ -25,6 +25,7 @@ use weir_planner::stream::{
 use weir_types::{SqlType, ValueFormat};
 
 use crate::api::{InputSpec, MaterializedInfo, OutputSpec, StoreSpec, TopicName, Topology};
+use crate::compile_view;
 use crate::expr::Exprs;
 use crate::frames::FrameReader;
 use crate::ops;
@@ -44,38 +45,28 @@ pub fn compile(plan: &QueryPlan) -> Result<Topology, EngineError> {
     let mut part = Part::default();
     compiler.root(&plan.root, plan, &mut part)?;
     compiler.parts.push(part);
-    let materialized = materialized_store(&plan.root).and_then(|store| {
-        let part = compiler
-            .parts
-            .iter()
-            .position(|part| part.stores.iter().any(|held| held.name == store))?;
-        for held in &mut compiler.parts.get_mut(part)?.stores {
-            held.queryable |= held.name == store;
+    let materialized = match compile_view::view(&plan.root)? {
+        Some((store, view)) => {
+            let part = compiler
+                .parts
+                .iter()
+                .position(|part| part.stores.iter().any(|held| held.name == store));
+            let stores = compiler.parts.iter_mut().flat_map(|part| &mut part.stores);
+            stores.for_each(|held| held.queryable |= held.name == store);
+            part.map(|part| MaterializedInfo {
+                part,
+                store,
+                view: Arc::new(view),
+            })
         }
-        Some(MaterializedInfo { part, store })
-    });
+        None => None,
+    };
     let parts: Vec<Arc<dyn SubTopology>> = compiler.parts.into_iter().map(shared).collect();
     Ok(Topology {
         parts,
         materialized,
         description: plan.root.display_indent().to_string(),
     })
-}
-
-/// The store that holds the result of a plan, behind filters and projections.
-fn materialized_store(plan: &LogicalPlan) -> Option<String> {
-    match plan {
-        LogicalPlan::Projection(node) => materialized_store(&node.input),
-        _ => match StreamNode::of(plan)? {
-            StreamNode::Sink(node) => materialized_store(&node.input),
-            StreamNode::Output(node) => materialized_store(&node.input),
-            StreamNode::TableFilter(node) => materialized_store(&node.input),
-            StreamNode::Materialize(node) => Some(node.store.clone()),
-            StreamNode::Aggregate(node) => Some(node.store.clone()),
-            StreamNode::Source(node) => node.store.clone(),
-            _ => None,
-        },
-    }
 }
 
 pub(crate) struct Compiler {

@@ -14,9 +14,11 @@ pub mod api;
 mod batch;
 pub mod compile;
 mod compile_joins;
+mod compile_view;
 mod expr;
 mod frames;
 mod input;
+pub mod materialized;
 mod ops;
 mod plan_info;
 mod source;
@@ -28,3 +30,4 @@ mod tests;
 
 pub use api::*;
 pub use compile::compile;
+pub use materialized::{Access, KeyAccess, MaterializedView};

@@ -290,7 +290,8 @@ impl States {
     }
 }
 
-fn session_prefix(key: &[u8]) -> Vec<u8> {
+/// Prefix of the sessions of a group.
+pub(crate) fn session_prefix(key: &[u8]) -> Vec<u8> {
     let mut prefix = Vec::with_capacity(key.len() + 18);
     prefix.push(SESSION);
     prefix.extend_from_slice(key);
@@ -304,7 +305,8 @@ fn session_key(key: &[u8], start: i64, end: i64) -> Vec<u8> {
     entry
 }
 
-fn session_bounds(entry: &[u8]) -> Option<(i64, i64)> {
+/// Start and end of a session, from its entry's key.
+pub(crate) fn session_bounds(entry: &[u8]) -> Option<(i64, i64)> {
     let (rest, start) = entry.split_last_chunk::<8>()?;
     let (_, end) = rest.split_last_chunk::<8>()?;
     Some((from_ordered_i64(*start), from_ordered_i64(*end)))

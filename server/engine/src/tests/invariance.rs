@@ -111,3 +111,18 @@ proptest! {
         }
     }
 }
+
+/// Keeps the property above from being empty.
+#[test]
+fn every_plan_emits_rows() {
+    let rows: Vec<Row> = (0..60)
+        .map(|i: i64| {
+            let key = ["a", "b"][(i % 2) as usize].to_owned();
+            let value = format!("{{\"V\":{i},\"B\":{}}}", i % 3 == 0);
+            ((i / 2 % 2) as usize, Some(key), Some(value), i * 3 % 50)
+        })
+        .collect();
+    for (name, plan) in plans() {
+        assert!(run(&plan, &rows, 7).len() > 4, "{name}");
+    }
+}

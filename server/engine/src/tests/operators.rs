@@ -165,3 +165,77 @@ fn a_restarted_task_goes_on_where_it_was() {
     assert_eq!(lines(&out), ["a,5,2,false"]);
     assert_eq!(second.metadata(), "1;9;0;,");
 }
+
+#[test]
+fn pull_queries_read_what_filters_let_through() {
+    let window = |shape| {
+        Some(WindowSpec {
+            shape,
+            grace_ms: 1_000,
+            retention_ms: 10_000,
+            emit_final: false,
+        })
+    };
+    let windowed = "K,WINDOWSTART,WINDOWEND,A,C";
+    for (window, names, key, expected) in [
+        (None, "K,A,C", vec!["b,3,2,8"], vec!["a,4,1,5", "b,3,2,8"]),
+        (
+            window(WindowShapeMs::Time {
+                size: 5,
+                advance: 5,
+            }),
+            windowed,
+            vec!["b,5,10,3,2,8"],
+            vec!["a,5,10,4,1,5", "b,5,10,3,2,8"],
+        ),
+        (
+            window(WindowShapeMs::Session { gap: 2 }),
+            windowed,
+            vec!["b,6,8,3,2,8"],
+            vec!["a,5,5,4,1,5", "b,6,8,3,2,8"],
+        ),
+    ] {
+        let columns = if window.is_some() { 5 } else { 3 };
+        let plan = aggregate(source("S", Stream), window);
+        let (mut task, _) = task(&plan, &TaskOptions::default());
+        let rows = [
+            record(0, "b", Some(&v(1)), 6),
+            record(0, "a", Some(&v(4)), 5),
+            record(0, "b", Some(&v(2)), 8),
+        ];
+        task.offer(0, fetched(&rows.iter().collect::<Vec<_>>()));
+        let mut out = Emitted::default();
+        task.step(
+            StepLimits {
+                max_rows: 9,
+                now_ms: 0,
+            },
+            &mut out,
+        )
+        .unwrap();
+        task.flush(0, &mut out).unwrap();
+        let (_, view) = crate::compile_view::view(&plan).unwrap().unwrap();
+        let store = task.stores()[0].as_ref();
+        let read = |access: &crate::Access| {
+            let rows = vec![view.read(store, access).unwrap()];
+            lines(&Emitted {
+                rows,
+                ..Emitted::default()
+            })
+        };
+        let fields: Vec<&str> = view.schema().fields()[..columns]
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        assert_eq!(fields.join(","), names);
+        let mut all = read(&crate::Access::Scan);
+        all.sort();
+        assert_eq!(all, expected);
+        let access = crate::KeyAccess {
+            key: vec![Arc::new(arrow::array::StringArray::from(vec!["b"]))],
+            start: (i64::MIN, i64::MAX),
+            end: (8, i64::MAX),
+        };
+        assert_eq!(read(&crate::Access::Keys(vec![access])), key);
+    }
+}
