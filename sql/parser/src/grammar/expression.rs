@@ -10,10 +10,11 @@ use std::collections::HashSet;
 
 use weir_types::SqlError;
 
-use super::{MAX_DEPTH, Parser, invalid_number};
+use super::literal::is_number;
+use super::{MAX_DEPTH, Parser};
 use crate::ast::{BinaryOp, Expr, ExprKind, Ident, Literal, Span};
 use crate::error::{self, EXPRESSION};
-use crate::lexer::{Symbol, Token, TokenKind};
+use crate::lexer::{Symbol, TokenKind};
 use crate::printer::print_expr;
 
 /// How tightly an operator binds.
@@ -336,29 +337,6 @@ impl Parser<'_> {
         self.node(kind, start, 0)
     }
 
-    /// A literal, its minus included; `None` (and nothing read) if there is none.
-    pub(super) fn try_literal(&mut self) -> Result<Option<Literal>, SqlError> {
-        let Token { kind, span } = self.peek().clone();
-        let literal = match kind {
-            TokenKind::String(value) => Literal::String(value),
-            TokenKind::Word(word) => match word.to_ascii_uppercase().as_str() {
-                "NULL" => Literal::Null,
-                "TRUE" => Literal::Boolean(true),
-                "FALSE" => Literal::Boolean(false),
-                _ => return Ok(None),
-            },
-            TokenKind::Symbol(Symbol::Minus) if is_number(&self.peek_at(1).kind) => {
-                let literal = number("-", &self.peek_at(1).kind, span)?;
-                self.advance();
-                literal
-            }
-            kind if is_number(&kind) => number("", &kind, span)?,
-            _ => return Ok(None),
-        };
-        self.advance();
-        Ok(Some(literal))
-    }
-
     /// `item, …` to `close`, and the greatest depth of an item.
     fn trees(
         &mut self,
@@ -563,47 +541,5 @@ impl Parser<'_> {
         self.is_identifier_at(at)
             && self.is_symbol_at(at + 1, Symbol::RightParen)
             && self.is_symbol_at(at + 2, Symbol::FatArrow)
-    }
-}
-
-fn is_number(kind: &TokenKind) -> bool {
-    matches!(
-        kind,
-        TokenKind::Integer(_) | TokenKind::Decimal(_) | TokenKind::Float(_)
-    )
-}
-
-/// The literal of a number and its sign.
-fn number(sign: &str, kind: &TokenKind, at: Span) -> Result<Literal, SqlError> {
-    match kind {
-        TokenKind::Integer(digits) => {
-            let text = format!("{sign}{digits}");
-            let value: i64 = text.parse().map_err(|_| invalid_number(at, &text))?;
-            Ok(i32::try_from(value).map_or(Literal::Bigint(value), Literal::Integer))
-        }
-        TokenKind::Float(digits) => {
-            let value: f64 = digits.parse().map_err(|_| invalid_number(at, digits))?;
-            if value.is_infinite() {
-                return Err(error::prepare(
-                    at,
-                    format!(
-                        "line {}:{}: Number overflows DOUBLE: {sign}{digits}",
-                        at.line, at.column
-                    ),
-                ));
-            }
-            Ok(Literal::Double(if sign.is_empty() {
-                value
-            } else {
-                -value
-            }))
-        }
-        TokenKind::Decimal(digits) => {
-            // `.5` is `0.5`, `007.5` is `7.5`.
-            let digits = digits.trim_start_matches('0');
-            let zero = if digits.starts_with('.') { "0" } else { "" };
-            Ok(Literal::Decimal(format!("{sign}{zero}{digits}")))
-        }
-        _ => Err(invalid_number(at, "")),
     }
 }

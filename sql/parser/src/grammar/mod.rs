@@ -3,11 +3,12 @@
 //! ```text
 //!  statement.rs ──► source.rs (columns, WITH)
 //!       │      └──► query.rs (SELECT, joins, windows)
-//!       │               └──► expression.rs ──► types.rs
+//!       │               └──► expression.rs ──► literal.rs, types.rs
 //!       └─ all of them read tokens through the cursor of this file
 //! ```
 
 mod expression;
+mod literal;
 mod query;
 mod source;
 mod statement;

@@ -16,16 +16,16 @@ use weir_parser::ast::{
 use weir_parser::printer::print_statement;
 use weir_types::ident::{pseudo, quoted};
 use weir_types::{
-    Column, ColumnRole, ErrorCode, FormatKind, FormatSpec, Schema, SqlError, SqlType, StructField,
+    Column, ColumnRole, FormatKind, FormatSpec, Schema, SqlError, SqlType, StructField,
     ValueFormat, format_check,
 };
 
+use super::inference::{check_registry, inferred};
 use super::replace::source_not_replaced;
+use super::topic::{check_topic, check_topic_name, new_topic};
 use super::with::{WithProperties, check_retention, format_kind, prepare, wrap_single};
-use super::{
-    Outcome, TopicSpec, check_replacement, check_topic_name, flag, kind_word, resolve_type,
-};
-use crate::catalog::{Catalog, SourceInfo, TimestampColumn, TopicInfo};
+use super::{Outcome, TopicSpec, check_replacement, flag, kind_word, resolve_type};
+use crate::catalog::{Catalog, SourceInfo, TimestampColumn};
 
 /// A source to create, and what it needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,90 +38,8 @@ pub struct CreateSourcePlan {
     pub replaces: bool,
 }
 
-/// A schema to read from the registry before a source can be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubjectSchema {
-    /// Format of the side.
-    pub format: FormatKind,
-    /// `<topic>-key` or `<topic>-value`.
-    pub subject: String,
-    /// KEY_SCHEMA_ID or VALUE_SCHEMA_ID: that schema instead of the latest.
-    pub id: Option<i32>,
-    /// KEY_ or VALUE_SCHEMA_FULL_NAME: which message of the schema.
-    pub full_name: Option<String>,
-}
-
-/// The sides of a source whose columns come from the registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inference {
-    /// The key's schema.
-    pub key: Option<SubjectSchema>,
-    /// The value's schema.
-    pub value: Option<SubjectSchema>,
-}
-
-/// Which columns have to be inferred: those of a registry format's side that declares none.
-/// Whoever has a registry adds them to the statement and then calls [`create_source`].
-///
-/// # Errors
-///
-/// A WITH clause that is wrong, an unknown format, a schema id beside declared columns or with a
-/// format that has no registry.
-pub fn inference(create: &CreateSource, catalog: &dyn Catalog) -> Result<Inference, SqlError> {
-    let with = WithProperties::of_create(&create.with)?;
-    let completed = with_formats(&create.with, &with, catalog)?;
-    let with = WithProperties::of_create(&completed)?;
-    let shown = canonical(create, &create.columns, &completed);
-    inferred(create, &with).map_err(|e| e.in_statement(shown))
-}
-
-fn inferred(create: &CreateSource, with: &WithProperties) -> Result<Inference, SqlError> {
-    let topic = with.topic.as_deref().unwrap_or_default();
-    let has = |is_key: bool| {
-        create.columns.iter().any(|c| match &c.constraint {
-            ColumnConstraint::Key | ColumnConstraint::PrimaryKey => is_key,
-            ColumnConstraint::None => !is_key,
-            ColumnConstraint::Headers | ColumnConstraint::Header(_) => false,
-        })
-    };
-    let side = |is_key: bool| -> Result<Option<SubjectSchema>, SqlError> {
-        let (word, properties) = if is_key {
-            ("KEY", &with.key)
-        } else {
-            ("VALUE", &with.value)
-        };
-        let format = format_kind(properties.format.as_deref().unwrap_or_default())?;
-        if properties.schema_id.is_some() {
-            if !format.uses_registry() {
-                return Err(SqlError::statement(format!(
-                    "{word}_FORMAT should support schema inference when {word}_SCHEMA_ID is \
-                     provided. Current format is {format}."
-                )));
-            }
-            if has(is_key) {
-                return Err(SqlError::statement(format!(
-                    "Table elements and {word}_SCHEMA_ID cannot both exist for create statement."
-                )));
-            }
-        }
-        if !format.uses_registry() || has(is_key) {
-            return Ok(None);
-        }
-        Ok(Some(SubjectSchema {
-            format,
-            subject: format!("{topic}-{}", word.to_ascii_lowercase()),
-            id: properties.schema_id,
-            full_name: properties.full_name.clone(),
-        }))
-    };
-    Ok(Inference {
-        key: side(true)?,
-        value: side(false)?,
-    })
-}
-
 /// Plans a CREATE STREAM or CREATE TABLE. Columns that come from a registry are to be in the
-/// statement already (see [`inference`]).
+/// statement already (see [`super::inference`]).
 ///
 /// # Errors
 ///
@@ -309,7 +227,7 @@ fn headers_type() -> SqlType {
 }
 
 /// The clause with KEY_FORMAT and VALUE_FORMAT filled in from the defaults.
-fn with_formats(
+pub(super) fn with_formats(
     given: &Properties,
     with: &WithProperties,
     catalog: &dyn Catalog,
@@ -336,33 +254,6 @@ fn with_formats(
             .push(property("VALUE_FORMAT", Literal::String(default)));
     }
     Ok(completed)
-}
-
-/// Whether the columns can only come from a registry that is not there.
-fn check_registry(
-    kind: SourceKind,
-    needs: &Inference,
-    catalog: &dyn Catalog,
-) -> Result<(), SqlError> {
-    let configured = catalog
-        .config("ksql.schema.registry.url")
-        .is_some_and(|url| !url.trim().is_empty());
-    let missing = match (&needs.value, &needs.key) {
-        (Some(value), _) => value,
-        (None, Some(key)) if kind == SourceKind::Table => key,
-        _ => return Ok(()),
-    };
-    if configured {
-        return Ok(());
-    }
-    Err(SqlError::new(
-        ErrorCode::SchemaRegistryNotConfigured,
-        format!(
-            "The columns of the {} format come from Schema Registry (subject '{}'), but none is \
-             configured. Set 'ksql.schema.registry.url', or declare the columns.",
-            missing.format, missing.subject
-        ),
-    ))
 }
 
 /// The topic to create, or `None` if it is there and fits.
@@ -392,96 +283,6 @@ fn topic(
         )));
     }
     new_topic(name, with, create.kind, with.window.is_some(), 1, None).map(Some)
-}
-
-/// Days that records are kept where nothing else is said, in milliseconds.
-pub(super) const DEFAULT_RETENTION_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-
-/// The topic of a new source or sink; what the clause leaves open is given by the arguments.
-pub(super) fn new_topic(
-    name: &str,
-    with: &WithProperties,
-    kind: SourceKind,
-    windowed: bool,
-    partitions: u32,
-    replicas: Option<u16>,
-) -> Result<TopicSpec, SqlError> {
-    let refuse = |cause: &str| {
-        Err(SqlError::new(
-            ErrorCode::ServerError,
-            format!("Failed to guarantee existence of topic {name}\nCaused by: {cause}"),
-        ))
-    };
-    let partitions = match with.partitions.map(u32::try_from) {
-        None => partitions,
-        Some(Ok(n)) if n > 0 => n,
-        Some(_) => return refuse("Number of partitions was set to an invalid non-positive value."),
-    };
-    let replicas = match with.replicas {
-        None => replicas,
-        Some(-1) => None,
-        Some(n) => match u16::try_from(n) {
-            Ok(n) if n > 0 => Some(n),
-            _ => {
-                return refuse(
-                    "Replication factor must be larger than 0, or -1 to use the broker's default \
-                     value.",
-                );
-            }
-        },
-    };
-    let retention = with
-        .retention_ms
-        .unwrap_or(DEFAULT_RETENTION_MS)
-        .to_string();
-    let (policy, keeps_all) = match (kind, windowed) {
-        (SourceKind::Stream, _) => ("delete", false),
-        (SourceKind::Table, true) => ("compact,delete", false),
-        (SourceKind::Table, false) => ("compact", true),
-    };
-    let mut configs = vec![("cleanup.policy".to_owned(), policy.to_owned())];
-    if !keeps_all {
-        configs.push(("retention.ms".to_owned(), retention));
-    }
-    Ok(TopicSpec {
-        name: name.to_owned(),
-        partitions,
-        replicas,
-        configs,
-    })
-}
-
-/// Whether a topic that is there is as the clause wants it.
-pub(super) fn check_topic(
-    name: &str,
-    actual: &TopicInfo,
-    with: &WithProperties,
-) -> Result<(), SqlError> {
-    let partitions = with
-        .partitions
-        .map_or(i64::from(actual.partitions), i64::from);
-    let replicas = with
-        .replicas
-        .filter(|r| *r != -1)
-        .map_or(i64::from(actual.replicas), i64::from);
-    let kept = actual.retention_ms.unwrap_or(DEFAULT_RETENTION_MS);
-    let retention = with.retention_ms.unwrap_or(kept);
-    if partitions == i64::from(actual.partitions)
-        && replicas <= i64::from(actual.replicas)
-        && retention == kept
-    {
-        return Ok(());
-    }
-    Err(SqlError::new(
-        ErrorCode::ServerError,
-        format!(
-            "A Kafka topic with the name '{name}' already exists, with different \
-             partition/replica/retention configuration than required. KSQL expects {partitions} \
-             partitions (topic has {}), {replicas} replication factor (topic has {}), and \
-             {retention} retention (topic has {kept}).",
-            actual.partitions, actual.replicas
-        ),
-    ))
 }
 
 /// Checks of the columns as a whole.
@@ -601,7 +402,7 @@ fn capitalized(word: &str) -> String {
 }
 
 /// The statement with these columns and this clause, as ksqlDB writes it.
-fn canonical(create: &CreateSource, columns: &[ColumnDef], with: &Properties) -> String {
+pub(super) fn canonical(create: &CreateSource, columns: &[ColumnDef], with: &Properties) -> String {
     print_statement(&Statement::CreateSource(CreateSource {
         columns: columns.to_vec(),
         with: with.clone(),

@@ -15,23 +15,26 @@
 mod alter;
 mod create;
 mod drop;
+mod inference;
 mod insert_values;
 mod memory;
 mod replace;
 mod sink;
+mod topic;
 mod types;
 mod with;
 
 use std::sync::Arc;
 
 use weir_parser::ast::{Ident, SourceKind};
-use weir_types::{ErrorCode, SqlError};
+use weir_types::SqlError;
 
 use crate::catalog::{Catalog, SourceInfo};
 
 pub use alter::alter_source;
-pub use create::{CreateSourcePlan, Inference, SubjectSchema, create_source, inference};
+pub use create::{CreateSourcePlan, create_source};
 pub use drop::{DropPlan, drop_source};
+pub use inference::{Inference, SubjectSchema, inference};
 pub use insert_values::{InsertTarget, InsertValuesPlan, insert_values};
 pub use memory::MemoryCatalog;
 pub use replace::check_replacement;
@@ -112,25 +115,4 @@ fn unknown_source(catalog: &dyn Catalog, kind: SourceKind, name: &Ident) -> SqlE
         format!("\nDid you mean `{n}`? Put the name in back-quotes to keep its case.")
     });
     SqlError::statement(format!("{word} {} does not exist.{hint}", name.name)).at(name.span.into())
-}
-
-/// Whether Kafka accepts this name, and the refusal if not.
-fn check_topic_name(name: &str) -> Result<(), SqlError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&c);
-    if !name.is_empty()
-        && name.len() <= 249
-        && name != "."
-        && name != ".."
-        && name.chars().all(allowed)
-    {
-        return Ok(());
-    }
-    Err(SqlError::new(
-        ErrorCode::ServerError,
-        format!(
-            "Failed to check if exists for topic: {name}\nCaused by: The request attempted to \
-             perform an operation on an invalid topic: names hold up to 249 letters, digits, '.', \
-             '_' and '-'."
-        ),
-    ))
 }

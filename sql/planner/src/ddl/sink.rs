@@ -17,12 +17,10 @@ use weir_parser::printer::print_statement;
 use weir_types::ident::quoted;
 use weir_types::{FormatKind, Schema, SqlError, ValueFormat, WindowInfo};
 
-use super::create::{
-    DEFAULT_RETENTION_MS, check_formats, check_timestamp, check_topic, key_format, new_topic,
-    property,
-};
+use super::create::{check_formats, check_timestamp, key_format, property};
+use super::topic::{DEFAULT_RETENTION_MS, check_topic, check_topic_name, new_topic};
 use super::with::{WithProperties, check_retention, format_kind, wrap_single};
-use super::{Outcome, TopicSpec, check_replacement, check_topic_name, flag, kind_word};
+use super::{Outcome, TopicSpec, check_replacement, flag, kind_word};
 use crate::catalog::{Catalog, SourceInfo};
 
 /// The topic of a sink, and the clause as ksqlDB shows it.
