@@ -4,7 +4,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::{Result, not_impl_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility};
@@ -13,8 +15,9 @@ use datafusion::physical_plan::PhysicalExpr;
 use datafusion::scalar::ScalarValue;
 use weir_types::row_errors;
 
+use super::outcome::{Outcome, evaluate, null_rows, union, without};
 use crate::kernel::Arg;
-use crate::registry::{Udf, to_arg};
+use crate::registry::{NullMeans, OnFailure, Udf, to_arg};
 
 /// A call whose arguments are all evaluated on all rows.
 #[derive(Debug)]
@@ -56,6 +59,57 @@ impl CallExpr {
     pub(super) fn args(&self) -> &[Arc<dyn PhysicalExpr>] {
         &self.args
     }
+
+    pub(super) fn outcome(&self, batch: &RecordBatch) -> Result<Outcome> {
+        let udf = our_function(&self.function)?;
+        let mut args = Vec::with_capacity(self.args.len());
+        let mut failed = None;
+        for (i, (arg, constant)) in self.args.iter().zip(&self.constants).enumerate() {
+            args.push(match constant {
+                Some(constant) => constant.clone(),
+                None => {
+                    let outcome = evaluate(arg, batch)?;
+                    failed = union(failed, outcome.failed);
+                    to_arg(outcome.value, udf.arg_types().get(i))?
+                }
+            });
+        }
+        let rows = batch.num_rows();
+        let mut result = udf.run(&args, rows)?;
+        let traits = udf.traits();
+        if traits.on_failure == OnFailure::Ignore {
+            failed = None;
+        }
+        if let Some(failed) = &failed {
+            if result.constant {
+                let first = arrow::array::UInt32Array::from(vec![0; rows]);
+                result = Arg {
+                    array: take(&result.array, &first, None)?,
+                    constant: false,
+                };
+            }
+            result.array = without(&result.array, failed)?;
+        }
+        if traits.on_failure == OnFailure::Catch {
+            failed = None;
+        }
+        let own = match traits.null {
+            NullMeans::Value => None,
+            _ if result.array.null_count() == 0 => None,
+            NullMeans::Failure if result.constant => Some(BooleanBuffer::new_set(rows)),
+            NullMeans::Failure => null_rows(&result.array),
+            NullMeans::FailureOfValues => {
+                let values = BooleanBuffer::collect_bool(rows, |row| {
+                    result.is_null(row) && args.iter().all(|arg| !arg.is_null(row))
+                });
+                (values.count_set_bits() > 0).then_some(values)
+            }
+        };
+        Ok(Outcome {
+            value: to_value(result)?,
+            failed: union(failed, own),
+        })
+    }
 }
 
 /// The function of ours behind `function`.
@@ -66,7 +120,7 @@ pub(super) fn our_function(function: &Arc<ScalarUDF>) -> Result<&Udf> {
     }
 }
 
-/// Lowers a call; one of constants that cannot fail is computed at once.
+/// Lowers a call; one of constants that does not fail is computed at once.
 pub(super) fn lower(
     function: &Arc<ScalarUDF>,
     args: Vec<Arc<dyn PhysicalExpr>>,
@@ -74,20 +128,28 @@ pub(super) fn lower(
     let udf = our_function(function)?;
     let foldable = function.signature().volatility == Volatility::Immutable
         && args.iter().all(|arg| arg.is::<Literal>());
-    if udf.laziness().is_some() && !foldable {
-        return super::lazy::lower(function, args);
-    }
-    let call = CallExpr::try_new(Arc::clone(function), args)?;
+    let call: Arc<dyn PhysicalExpr> = if udf.laziness().is_some() {
+        Arc::new(super::lazy::LazyExpr::try_new(Arc::clone(function), args)?)
+    } else {
+        Arc::new(CallExpr::try_new(Arc::clone(function), args)?)
+    };
     if foldable {
-        let constants: Vec<Arg> = call.constants.iter().flatten().cloned().collect();
-        let (result, failed) = row_errors::capture(|| udf.run(&constants, 1));
-        let result = result?;
-        if failed.total == 0 {
-            let value = ScalarValue::try_from_array(&result.array, 0)?;
+        let one_row = RecordBatch::try_new_with_options(
+            Arc::new(Schema::empty()),
+            Vec::new(),
+            &arrow::array::RecordBatchOptions::new().with_row_count(Some(1)),
+        )?;
+        let (outcome, reported) = row_errors::capture(|| evaluate(&call, &one_row));
+        let outcome = outcome?;
+        if reported.total == 0 && outcome.failed.is_none() {
+            let value = match outcome.value {
+                ColumnarValue::Scalar(value) => value,
+                ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,
+            };
             return Ok(Arc::new(Literal::new(value)));
         }
     }
-    Ok(Arc::new(call))
+    Ok(call)
 }
 
 impl PartialEq for CallExpr {
@@ -133,15 +195,7 @@ impl PhysicalExpr for CallExpr {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        let udf = our_function(&self.function)?;
-        let mut args = Vec::with_capacity(self.args.len());
-        for (i, (arg, constant)) in self.args.iter().zip(&self.constants).enumerate() {
-            args.push(match constant {
-                Some(constant) => constant.clone(),
-                None => to_arg(arg.evaluate(batch)?, udf.arg_types().get(i))?,
-            });
-        }
-        to_value(udf.run(&args, batch.num_rows())?)
+        Ok(self.outcome(batch)?.value)
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
@@ -164,7 +218,7 @@ impl PhysicalExpr for CallExpr {
 }
 
 /// The result of a call as DataFusion takes it.
-pub(super) fn to_value(result: Arg) -> Result<ColumnarValue> {
+fn to_value(result: Arg) -> Result<ColumnarValue> {
     Ok(if result.constant {
         ColumnarValue::Scalar(ScalarValue::try_from_array(&result.array, 0)?)
     } else {

@@ -1,16 +1,19 @@
-//! AND, OR, CASE and COALESCE: arguments are evaluated only for the rows that need them.
+//! AND, OR and CASE: arguments are evaluated only for the rows that need them.
 //!
 //! ```text
 //!  rows still open ─► condition ─► decided rows leave; the rest goes on to the next argument
-//!        └ an argument that cannot fail is evaluated on all rows and combined as a whole column
+//!        └ an argument that reports nothing is evaluated on all rows, without selecting any
 //! ```
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::{filter_record_batch, interleave};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_empty_array, new_null_array,
+};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{and, filter_record_batch, interleave, or};
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, internal_err};
@@ -20,6 +23,7 @@ use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::PhysicalExpr;
 
 use super::call::{CallExpr, our_function, write_call};
+use super::outcome::{Outcome, evaluate};
 use crate::kernel::row_error;
 use crate::registry::Laziness;
 
@@ -37,6 +41,24 @@ pub(super) struct LazyExpr {
 struct Branch {
     columns: Vec<usize>,
     expr: Arc<dyn PhysicalExpr>,
+    /// May be evaluated on rows that do not need it.
+    silent: bool,
+}
+
+/// Values of a branch: for all rows, or for the open ones in order.
+struct Values {
+    array: ArrayRef,
+    failed: Option<BooleanBuffer>,
+    all_rows: bool,
+}
+
+impl Values {
+    /// Whether entry `index` failed.
+    fn failed(&self, index: usize) -> bool {
+        self.failed
+            .as_ref()
+            .is_some_and(|failed| failed.value(index))
+    }
 }
 
 impl Branch {
@@ -59,19 +81,44 @@ impl Branch {
                 })
             })?
             .data;
-        Ok(Self { columns, expr })
+        Ok(Self {
+            columns,
+            expr,
+            silent: safety(arg).silent,
+        })
     }
 
-    /// The argument's values for the rows of `open`, in order.
-    fn evaluate(&self, batch: &RecordBatch, open: &BooleanArray) -> Result<ArrayRef> {
-        let all = open.true_count() == open.len();
-        let projected = batch.project(&self.columns)?;
-        let part = if all {
-            projected
-        } else {
-            filter_record_batch(&projected, open)?
-        };
-        self.expr.evaluate(&part)?.into_array(part.num_rows())
+    /// The branch on all rows.
+    fn on_all(&self, batch: &RecordBatch) -> Result<Values> {
+        let part = batch.project(&self.columns)?;
+        let Outcome { value, failed } = evaluate(&self.expr, &part)?;
+        Ok(Values {
+            array: value.into_array(part.num_rows())?,
+            failed,
+            all_rows: true,
+        })
+    }
+
+    /// The branch on `open` rows at least.
+    fn on(&self, batch: &RecordBatch, open: &BooleanArray) -> Result<Values> {
+        if self.silent || open.true_count() == open.len() {
+            return self.on_all(batch);
+        }
+        let part = filter_record_batch(&batch.project(&self.columns)?, open)?;
+        if part.num_rows() == 0 {
+            let array = new_empty_array(&self.expr.data_type(&part.schema())?);
+            return Ok(Values {
+                array,
+                failed: None,
+                all_rows: false,
+            });
+        }
+        let Outcome { value, failed } = evaluate(&self.expr, &part)?;
+        Ok(Values {
+            array: value.into_array(part.num_rows())?,
+            failed,
+            all_rows: false,
+        })
     }
 }
 
@@ -79,15 +126,15 @@ impl Branch {
 #[derive(Debug, Clone, Copy)]
 struct Safety {
     /// Evaluating it on rows that do not need it reports nothing.
-    infallible: bool,
-    /// It is never NULL.
+    silent: bool,
+    /// It is NULL only where it failed.
     total: bool,
 }
 
 fn safety(expr: &Arc<dyn PhysicalExpr>) -> Safety {
     let (function, args) = if let Some(literal) = expr.downcast_ref::<Literal>() {
         return Safety {
-            infallible: true,
+            silent: true,
             total: !literal.value().is_null(),
         };
     } else if let Some(call) = expr.downcast_ref::<CallExpr>() {
@@ -96,42 +143,33 @@ fn safety(expr: &Arc<dyn PhysicalExpr>) -> Safety {
         (&lazy.function, lazy.args.as_slice())
     } else {
         return Safety {
-            infallible: expr.is::<Column>(),
+            silent: expr.is::<Column>(),
             total: false,
         };
     };
     let Ok(udf) = our_function(function) else {
         return Safety {
-            infallible: false,
+            silent: false,
             total: false,
         };
     };
-    let args: Vec<Safety> = args.iter().map(safety).collect();
     let traits = udf.traits();
-    let infallible = traits.infallible
+    let silent = traits.silent
         && args
             .iter()
-            .all(|arg| arg.infallible && (arg.total || !traits.refuses_null));
+            .map(safety)
+            .all(|arg| arg.silent && (arg.total || !traits.refuses_null));
     Safety {
-        infallible,
-        total: traits.total && infallible,
+        silent,
+        total: traits.total,
     }
-}
-
-/// Lowers a call with lazy arguments; where none of them can fail, there is nothing to be lazy
-/// about.
-pub(super) fn lower(
-    function: &Arc<ScalarUDF>,
-    args: Vec<Arc<dyn PhysicalExpr>>,
-) -> Result<Arc<dyn PhysicalExpr>> {
-    if args.iter().skip(1).all(|arg| safety(arg).infallible) {
-        return Ok(Arc::new(CallExpr::try_new(Arc::clone(function), args)?));
-    }
-    Ok(Arc::new(LazyExpr::try_new(Arc::clone(function), args)?))
 }
 
 impl LazyExpr {
-    fn try_new(function: Arc<ScalarUDF>, args: Vec<Arc<dyn PhysicalExpr>>) -> Result<Self> {
+    pub(super) fn try_new(
+        function: Arc<ScalarUDF>,
+        args: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Self> {
         let Some(laziness) = our_function(&function)?.laziness() else {
             return internal_err!("{} is not lazy", function.name());
         };
@@ -144,42 +182,69 @@ impl LazyExpr {
         })
     }
 
-    /// AND and OR: the second argument for the rows whose first is `decisive` not.
-    fn connective(&self, batch: &RecordBatch, decisive: bool) -> Result<ArrayRef> {
+    pub(super) fn outcome(&self, batch: &RecordBatch) -> Result<Outcome> {
+        match self.laziness {
+            Laziness::And => self.connective(batch, false),
+            Laziness::Or => self.connective(batch, true),
+            Laziness::Case => self.case(batch),
+        }
+    }
+
+    /// AND and OR: the second argument for the rows whose first is not `decisive`.
+    fn connective(&self, batch: &RecordBatch, decisive: bool) -> Result<Outcome> {
         let [left, right] = self.branches.as_slice() else {
             return internal_err!("{} takes two arguments", self.function.name());
         };
-        let rows = batch.num_rows();
-        let all = BooleanArray::from(vec![true; rows]);
-        let left = left.evaluate(batch, &all)?;
-        let left = left.as_boolean();
-        let open: BooleanArray = (0..rows)
-            .map(|row| Some(left.is_valid(row) && left.value(row) != decisive))
-            .collect();
-        let part = if open.true_count() == 0 {
-            Arc::new(BooleanArray::from(Vec::<bool>::new())) as ArrayRef
-        } else {
-            right.evaluate(batch, &open)?
-        };
-        let part = part.as_boolean();
-        let mut next = 0;
-        let mut out = Vec::with_capacity(rows);
-        for row in 0..rows {
-            out.push(if left.is_null(row) {
-                null_operand(self.function.name())
-            } else if left.value(row) == decisive {
-                Some(decisive)
-            } else {
-                let value = part.is_valid(next).then(|| part.value(next));
-                next += 1;
-                value.or_else(|| null_operand(self.function.name()))
+        let first = left.on_all(batch)?;
+        let l = first.array.as_boolean();
+        let open =
+            BooleanBuffer::collect_bool(l.len(), |row| l.is_valid(row) && l.value(row) != decisive);
+        let second = right.on(batch, &BooleanArray::new(open, None))?;
+        let r = second.array.as_boolean();
+        if second.all_rows
+            && l.null_count() == 0
+            && r.null_count() == 0
+            && first.failed.is_none()
+            && second.failed.is_none()
+        {
+            let array = if decisive { or(l, r)? } else { and(l, r)? };
+            return Ok(Outcome {
+                value: ColumnarValue::Array(Arc::new(array)),
+                failed: None,
             });
         }
-        Ok(Arc::new(BooleanArray::from(out)))
+        let name = self.function.name();
+        let mut next = 0;
+        let mut out = Vec::with_capacity(l.len());
+        for row in 0..l.len() {
+            out.push(if first.failed(row) {
+                None
+            } else if l.is_null(row) {
+                null_operand(name)
+            } else if l.value(row) == decisive {
+                Some(decisive)
+            } else {
+                let index = if second.all_rows { row } else { next };
+                next += 1;
+                if second.failed(index) {
+                    None
+                } else if r.is_null(index) {
+                    null_operand(name)
+                } else {
+                    Some(r.value(index))
+                }
+            });
+        }
+        let array = BooleanArray::from(out);
+        let failed = super::outcome::null_rows(&array);
+        Ok(Outcome {
+            value: ColumnarValue::Array(Arc::new(array)),
+            failed,
+        })
     }
 
     /// CASE: pairs of condition and result, an ELSE at the end.
-    fn case(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+    fn case(&self, batch: &RecordBatch) -> Result<Outcome> {
         let mut parts = Parts::new(batch.num_rows(), self.return_type()?);
         for pair in self.branches.chunks(2) {
             if parts.open.is_empty() {
@@ -187,15 +252,18 @@ impl LazyExpr {
             }
             match pair {
                 [condition, result] => {
-                    let holds = condition.evaluate(batch, &parts.selection())?;
-                    let holds = holds.as_boolean();
+                    let values = condition.on(batch, &parts.selection())?;
+                    let holds = values.array.as_boolean();
                     let mut chosen = Vec::new();
                     let mut open = Vec::new();
                     for (i, row) in parts.open.iter().enumerate() {
-                        if holds.is_null(i) {
-                            // Decided: the row stays NULL.
-                            null_operand::<()>("CASE");
-                        } else if holds.value(i) {
+                        let index = if values.all_rows { *row as usize } else { i };
+                        if values.failed(index) || holds.is_null(index) {
+                            if !values.failed(index) {
+                                null_operand::<()>("CASE");
+                            }
+                            parts.failed.push(*row);
+                        } else if holds.value(index) {
                             chosen.push(*row);
                         } else {
                             open.push(*row);
@@ -203,37 +271,17 @@ impl LazyExpr {
                     }
                     if !chosen.is_empty() {
                         let selection = select(parts.rows, &chosen);
-                        parts.put(&chosen, result.evaluate(batch, &selection)?);
+                        parts.put(&chosen, result.on(batch, &selection)?);
                     }
                     parts.open = open;
                 }
                 [otherwise] => {
-                    let values = otherwise.evaluate(batch, &parts.selection())?;
+                    let values = otherwise.on(batch, &parts.selection())?;
                     let chosen = std::mem::take(&mut parts.open);
                     parts.put(&chosen, values);
                 }
                 _ => {}
             }
-        }
-        parts.finish()
-    }
-
-    /// COALESCE: each argument for the rows where all before are NULL.
-    fn coalesce(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let mut parts = Parts::new(batch.num_rows(), self.return_type()?);
-        for branch in &self.branches {
-            if parts.open.is_empty() {
-                break;
-            }
-            let values = branch.evaluate(batch, &parts.selection())?;
-            let chosen = std::mem::take(&mut parts.open);
-            parts.open = chosen
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| values.is_null(*i))
-                .map(|(_, r)| *r)
-                .collect();
-            parts.put(&chosen, values);
         }
         parts.finish()
     }
@@ -244,7 +292,7 @@ impl LazyExpr {
 }
 
 /// A BOOLEAN NULL was reached where TRUE or FALSE is needed (spec/sql.md §4.3).
-pub(crate) fn null_operand<T>(operator: &str) -> Option<T> {
+fn null_operand<T>(operator: &str) -> Option<T> {
     row_error(|| format!("{operator} was given a NULL condition"))
 }
 
@@ -252,6 +300,7 @@ pub(crate) fn null_operand<T>(operator: &str) -> Option<T> {
 struct Parts {
     rows: usize,
     open: Vec<u32>,
+    failed: Vec<u32>,
     arrays: Vec<ArrayRef>,
     places: Vec<(usize, usize)>,
 }
@@ -261,6 +310,7 @@ impl Parts {
         Self {
             rows,
             open: (0..rows as u32).collect(),
+            failed: Vec::new(),
             arrays: vec![new_null_array(&data_type, 1)],
             places: vec![(0, 0); rows],
         }
@@ -270,22 +320,29 @@ impl Parts {
         select(self.rows, &self.open)
     }
 
-    fn put(&mut self, rows: &[u32], values: ArrayRef) {
+    /// Takes the values for `rows`.
+    fn put(&mut self, rows: &[u32], values: Values) {
         for (i, row) in rows.iter().enumerate() {
-            if let Some(place) = self.places.get_mut(*row as usize) {
-                *place = (self.arrays.len(), i);
+            let index = if values.all_rows { *row as usize } else { i };
+            if values.failed(index) {
+                self.failed.push(*row);
+            } else if let Some(place) = self.places.get_mut(*row as usize) {
+                *place = (self.arrays.len(), index);
             }
         }
-        self.arrays.push(values);
+        self.arrays.push(values.array);
     }
 
-    fn finish(self) -> Result<ArrayRef> {
+    fn finish(self) -> Result<Outcome> {
         let arrays: Vec<&dyn Array> = self.arrays.iter().map(|array| array.as_ref()).collect();
-        Ok(interleave(&arrays, &self.places)?)
+        let value = ColumnarValue::Array(interleave(&arrays, &self.places)?);
+        let failed =
+            (!self.failed.is_empty()).then(|| select(self.rows, &self.failed).values().clone());
+        Ok(Outcome { value, failed })
     }
 }
 
-/// TRUE at `chosen` (ascending) of `rows` rows.
+/// TRUE at `chosen` of `rows` rows.
 fn select(rows: usize, chosen: &[u32]) -> BooleanArray {
     let mut selection = vec![false; rows];
     for row in chosen {
@@ -327,12 +384,7 @@ impl PhysicalExpr for LazyExpr {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        Ok(ColumnarValue::Array(match self.laziness {
-            Laziness::And => self.connective(batch, false)?,
-            Laziness::Or => self.connective(batch, true)?,
-            Laziness::Case => self.case(batch)?,
-            Laziness::Coalesce => self.coalesce(batch)?,
-        }))
+        Ok(self.outcome(batch)?.value)
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {

@@ -2,15 +2,22 @@
 //!
 //! ```text
 //!  Expr::ScalarFunction ──► CallExpr   all arguments on all rows
-//!                       └─► LazyExpr   AND, OR, CASE, COALESCE: an argument only where it counts
+//!                       └─► LazyExpr   AND, OR, CASE: an argument only where it counts
 //!  Expr::Column, Literal, Alias ──► DataFusion's own
 //! ```
 //!
-//! Invariant: an argument that may fail is never evaluated on a row that does not need it, so no
-//! spurious row errors come (spec/sql.md §4.3).
+//! A node gives its values and the rows that *failed*: arithmetic on NULL, division by zero, an
+//! impossible cast. A failed row is NULL in every operator around it, so that
+//! `CASE WHEN 1 / 0 > 1 THEN 'a' ELSE 'b' END` is NULL; a function call ends the failure with a
+//! NULL result. Invariants: a failed row is NULL in its node's values; an argument that may report
+//! is never evaluated on a row that does not need it, so no spurious row errors come (spec/sql.md
+//! §4.3, §4.7).
 
 mod call;
 mod lazy;
+mod outcome;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -19,7 +26,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_plan::PhysicalExpr;
 
-pub(crate) use lazy::null_operand;
+pub(crate) use outcome::evaluate;
 
 /// Lowers `expr`, made of columns, literals, aliases and our functions, over batches of `schema`.
 ///

@@ -7,49 +7,22 @@
 //! ```
 //!
 //! Invariant: a row whose body fails for one element fails as a whole, other rows do not
-//! (spec/sql.md §4.2). Arithmetic on NULL fails inside of a lambda; [`note_failure`] is how a
-//! kernel says so.
+//! (spec/sql.md §4.2).
 
-use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat, take};
+use arrow::compute::take;
 use arrow::datatypes::{Field, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result, internal_err};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::PhysicalExpr;
-use weir_types::{SqlType, row_errors};
+use weir_types::SqlType;
 
 use crate::api::ResolvedLambda;
 use crate::kernel::Arg;
-
-thread_local! {
-    /// Whether the evaluation on this thread is that of a lambda body, and whether it failed.
-    static STATE: Cell<State> = const { Cell::new(State::Outside) };
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Outside,
-    Inside,
-    Failed,
-}
-
-/// Whether a lambda body is being evaluated on this thread.
-pub(crate) fn inside() -> bool {
-    STATE.get() != State::Outside
-}
-
-/// Says that some element cannot be computed, so that its whole row fails. Nothing outside of a
-/// lambda.
-pub(crate) fn note_failure() {
-    if inside() {
-        STATE.set(State::Failed);
-    }
-}
 
 /// A lambda with a compiled body.
 #[derive(Debug, Clone)]
@@ -83,7 +56,7 @@ impl Hash for Lambda {
 /// What a body gave.
 #[derive(Debug)]
 pub struct Evaluated {
-    /// One value for each element; NULL for elements of failed rows.
+    /// One value for each element.
     pub values: ArrayRef,
     /// Rows (values of `parents`) that failed, ascending.
     pub failed: Vec<u32>,
@@ -143,62 +116,16 @@ impl Lambda {
     ) -> Result<Evaluated> {
         let batch = self.batch(params, captures, parents)?;
         let body = self.body(&batch)?;
-        let ((values, failed), errors) = row_errors::capture(|| self.attempt(&body, &batch));
-        if !failed {
-            report_again(errors);
-            return Ok(Evaluated {
-                values: values?,
-                failed: Vec::new(),
-            });
+        let outcome = crate::compile::evaluate(&body, &batch)?;
+        let mut failed: Vec<u32> = Vec::new();
+        if let Some(elements) = &outcome.failed {
+            failed.extend(elements.set_indices().map(|element| parents.value(element)));
+            failed.dedup();
         }
-        // Some element failed: one row of the call at a time tells which.
-        let mut parts: Vec<ArrayRef> = Vec::new();
-        let mut failed_rows = Vec::new();
-        let mut start = 0;
-        while start < parents.len() {
-            let parent = parents.value(start);
-            let length = parents.values()[start..]
-                .iter()
-                .take_while(|other| **other == parent)
-                .count();
-            let part = batch.slice(start, length);
-            let ((values, failed), errors) = row_errors::capture(|| self.attempt(&body, &part));
-            if failed {
-                failed_rows.push(parent);
-                let silent = errors.total == 0;
-                report_again(errors);
-                if silent {
-                    row_errors::report(|| "Arithmetic on NULL inside of a lambda".to_owned());
-                }
-                parts.push(arrow::array::new_null_array(
-                    &self.body_type.to_arrow(),
-                    length,
-                ));
-            } else {
-                report_again(errors);
-                parts.push(values?);
-            }
-            start += length;
-        }
-        let parts: Vec<&dyn Array> = parts.iter().map(|part| part.as_ref()).collect();
         Ok(Evaluated {
-            values: concat(&parts)?,
-            failed: failed_rows,
+            values: outcome.value.into_array(batch.num_rows())?,
+            failed,
         })
-    }
-
-    /// The body's values, and whether an element failed.
-    fn attempt(
-        &self,
-        body: &Arc<dyn PhysicalExpr>,
-        batch: &RecordBatch,
-    ) -> (Result<ArrayRef>, bool) {
-        let outer = STATE.replace(State::Inside);
-        let values = body
-            .evaluate(batch)
-            .and_then(|value| value.into_array(batch.num_rows()));
-        let failed = STATE.replace(outer) == State::Failed;
-        (values, failed)
     }
 
     fn batch(
@@ -261,12 +188,6 @@ impl Lambda {
         let schema = DFSchema::new_with_metadata(fields, Default::default())?;
         let compiled = crate::compile::physical(&self.body, &schema)?;
         Ok(Arc::clone(self.compiled.get_or_init(|| compiled)))
-    }
-}
-
-fn report_again(errors: row_errors::Captured) {
-    for error in errors.errors {
-        row_errors::report(|| error.message);
     }
 }
 

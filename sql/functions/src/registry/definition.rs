@@ -5,7 +5,6 @@ use std::sync::Arc;
 use datafusion::scalar::ScalarValue;
 use weir_types::SqlType;
 
-use super::udf::Laziness;
 use crate::aggregate::Aggregate;
 use crate::api::{FunctionError, FunctionKind};
 use crate::kernel::Kernel;
@@ -177,8 +176,6 @@ pub struct Function {
     /// Whether two calls with equal arguments give equal results (not so RANDOM, UUID and the
     /// clock).
     pub deterministic: bool,
-    /// Which arguments are computed only where they count.
-    pub laziness: Option<Laziness>,
     /// Variants; the order is that of DESCRIBE FUNCTION.
     pub variants: &'static [Variant],
 }
@@ -192,14 +189,12 @@ impl Function {
         variants: &'static [Variant],
     ) -> Self {
         let kind = FunctionKind::Scalar;
-        let laziness = None;
         Self {
             name,
             kind,
             category,
             description,
             deterministic: true,
-            laziness,
             variants,
         }
     }
@@ -216,15 +211,8 @@ impl Function {
             category: Category::Table,
             description,
             deterministic: true,
-            laziness: None,
             variants,
         }
-    }
-
-    /// The same function with lazy arguments.
-    pub const fn lazy(mut self, laziness: Laziness) -> Self {
-        self.laziness = Some(laziness);
-        self
     }
 
     /// The same function, said to give other results at each call.

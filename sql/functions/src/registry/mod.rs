@@ -29,7 +29,7 @@ pub use definition::{
     Returns, T, Type, Variant,
 };
 pub(crate) use udf::to_arg;
-pub use udf::{Body, Laziness, Traits, Udf};
+pub use udf::{Body, Laziness, NullMeans, OnFailure, Traits, Udf};
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]

@@ -140,7 +140,7 @@ impl Type {
                     || (casts
                         && !self.is_generic()
                         && bindings
-                            .apply(*self, &SqlType::decimal(1, 0))
+                            .apply(*self, &exact_decimal(sql_type))
                             .is_some_and(|target| implicit_cast(sql_type, &target)))
             }
         }
@@ -255,9 +255,7 @@ fn unsuitable(name: &str, variants: &[&'static [Param]], args: &[ArgType]) -> Fu
 fn target(declared: Type, arg: &ArgType, bindings: &Bindings) -> SqlType {
     match arg {
         ArgType::Sql(sql_type) => {
-            let decimal = sql_type
-                .as_decimal()
-                .map_or_else(|| sql_type.clone(), |(p, s)| SqlType::decimal(p, s));
+            let decimal = exact_decimal(sql_type);
             let exact = match declared {
                 Type::Any => None,
                 _ if declared.matches(sql_type, &mut bindings.clone()) => None,
@@ -270,6 +268,13 @@ fn target(declared: Type, arg: &ArgType, bindings: &Bindings) -> SqlType {
             .apply(declared, &SqlType::decimal(1, 0))
             .unwrap_or(SqlType::String),
     }
+}
+
+/// The DECIMAL that holds every value of an exact number type; any for other types.
+fn exact_decimal(sql_type: &SqlType) -> SqlType {
+    sql_type
+        .as_decimal()
+        .map_or(SqlType::decimal(1, 0), |(p, s)| SqlType::decimal(p, s))
 }
 
 /// The first DECIMAL type in these types, at any depth.
@@ -432,7 +437,7 @@ pub(super) fn function(
 
     let (lambdas, captures) = Lambda::resolve(lambdas);
     let kernel = variant.kernel;
-    let mut udf = Udf::new(
+    let udf = Udf::new(
         function.name,
         arg_types.clone(),
         return_type.clone(),
@@ -441,9 +446,6 @@ pub(super) fn function(
     .tagged(index.to_string())
     .with_lambdas(lambdas)
     .deterministic(function.deterministic);
-    if let Some(laziness) = function.laziness {
-        udf = udf.lazy(laziness);
-    }
     Ok(ScalarCall {
         udf: Arc::new(ScalarUDF::new_from_impl(udf)),
         arg_types,

@@ -29,19 +29,46 @@ pub enum Laziness {
     Or,
     /// Conditions and results in turn, an ELSE at the end: each where no earlier condition holds.
     Case,
-    /// Each argument where all earlier ones are NULL.
-    Coalesce,
+}
+
+/// What a NULL in the result means. A failed row makes the whole expression NULL, up to the next
+/// function call around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NullMeans {
+    /// A value like others.
+    #[default]
+    Value,
+    /// The row failed.
+    Failure,
+    /// The row failed, unless an argument is NULL.
+    FailureOfValues,
+}
+
+/// What becomes of a row in which an argument failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The result is NULL and the failure ends here: a function call.
+    #[default]
+    Catch,
+    /// The result is NULL and failed as well: an operator.
+    Propagate,
+    /// The argument is NULL and the failure ends there: elements of a constructor.
+    Ignore,
 }
 
 /// What the compiler may rely on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traits {
-    /// No row can fail in the function itself, so it may be evaluated on rows that do not need it.
-    pub infallible: bool,
-    /// Unless a row fails, the result is not NULL.
+    /// Never reports a row error, so it may be evaluated on rows that do not need it.
+    pub silent: bool,
+    /// NULL only where it failed.
     pub total: bool,
-    /// A NULL argument fails the row.
+    /// Reports a NULL argument.
     pub refuses_null: bool,
+    /// What a NULL in the result means.
+    pub null: NullMeans,
+    /// What becomes of failed arguments.
+    pub on_failure: OnFailure,
 }
 
 /// A resolved function. Equality is that of name, tag, types and lambdas, which determine the
