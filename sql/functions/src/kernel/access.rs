@@ -73,11 +73,19 @@ view!(
 );
 
 /// An argument of numbers or times.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Primitive<'a, T: ArrowPrimitiveType> {
     array: &'a PrimitiveArray<T>,
     constant: bool,
 }
+
+impl<T: ArrowPrimitiveType> Clone for Primitive<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ArrowPrimitiveType> Copy for Primitive<'_, T> {}
 
 impl<'a, T: ArrowPrimitiveType> Primitive<'a, T> {
     /// The value for `row`, `None` if it is NULL.
