@@ -11,6 +11,19 @@
 //! nothing outside is touched: topics, schemas and queries are made by the catalog crate after
 //! the whole request was planned.
 
+mod analysis;
+mod build;
 pub mod catalog;
 pub mod ddl;
+mod expr;
+mod near;
+mod printed;
+pub mod pull;
 pub mod stream;
+pub mod values;
+
+pub use analysis::canonical_query;
+pub use build::{QueryContext, attach_sink, plan_query, plan_source_table};
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ use datafusion::logical_expr::LogicalPlan;
 use weir_parser::ast::SourceKind;
 use weir_types::{Schema, WindowInfo};
 
+use crate::ddl::QueryResult;
+
 mod aggregate;
 mod join;
 mod node;
@@ -50,6 +52,17 @@ pub struct QueryPlan {
     pub sources: Vec<String>,
     /// LIMIT of a push query.
     pub limit: Option<i64>,
+}
+
+impl QueryPlan {
+    /// What the sink of CREATE … AS is resolved from.
+    pub fn result(&self) -> QueryResult<'_> {
+        QueryResult {
+            schema: &self.schema,
+            kind: self.kind,
+            window: self.window,
+        }
+    }
 }
 
 /// All extension nodes.

@@ -59,8 +59,8 @@ pub struct FlatMap {
     pub schema: DFSchemaRef,
 }
 
-/// Keeps a table's latest rows for pull queries, where nothing before it does
-/// (`Project-Last`, and a plain `SELECT … FROM table`).
+/// Keeps a table's latest rows, where nothing before it does: for pull queries the result of a
+/// join (`Project-Last`), for a join a table that went through a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Materialize {
     /// Input: a table.

@@ -1,0 +1,146 @@
+//! Function calls, lambdas included.
+
+use datafusion::logical_expr::Expr as PlanExpr;
+use datafusion::scalar::ScalarValue;
+use weir_functions::{ArgType, FunctionKind, ResolvedLambda, registry};
+use weir_parser::ast::{Expr, ExprKind, Ident};
+use weir_types::{SqlError, SqlType};
+
+use super::scope::is_time_unit;
+use super::{LambdaParam, Lowering, Typed, refuse, refused};
+
+impl Lowering<'_> {
+    pub(super) fn call(
+        &mut self,
+        expr: &Expr,
+        function: &Ident,
+        args: &[Expr],
+    ) -> Result<Typed, SqlError> {
+        let name = function.name.as_str();
+        match registry::registry().kind(name) {
+            Some(FunctionKind::Scalar) => {}
+            // Where aggregates and table functions may stand, a node has computed them before.
+            Some(_) | None => {
+                return Err(refuse(
+                    expr,
+                    format!("Can't find any functions with the name '{name}'"),
+                ));
+            }
+        }
+        let (types, lowered, lambdas) = self.arguments(name, expr, args)?;
+        let call = registry::registry()
+            .resolve_scalar(name, &types, lambdas)
+            .map_err(|e| refused(expr, e))?;
+        self.apply(expr, call, lowered)
+    }
+
+    /// Types of all arguments, the lowered ordinary ones, and the lambdas.
+    fn arguments(
+        &mut self,
+        name: &str,
+        expr: &Expr,
+        args: &[Expr],
+    ) -> Result<(Vec<ArgType>, Vec<Typed>, Vec<ResolvedLambda>), SqlError> {
+        let mut types = Vec::with_capacity(args.len());
+        let mut lowered = Vec::with_capacity(args.len());
+        for arg in args {
+            match &arg.kind {
+                ExprKind::Lambda { params, .. } => {
+                    types.push(ArgType::Lambda {
+                        params: params.len(),
+                        body: None,
+                    });
+                }
+                ExprKind::Column { source: None, name } if is_time_unit(name) => {
+                    types.push(ArgType::Unit);
+                    let unit = ScalarValue::from(name.name.as_str());
+                    lowered.push(Typed::new(PlanExpr::Literal(unit, None), SqlType::String));
+                }
+                // `f(*)` is a call without arguments.
+                ExprKind::Star => {}
+                _ => {
+                    let arg = self.lower(arg)?;
+                    types.push(arg.sql_type.clone().map_or(ArgType::Null, ArgType::Sql));
+                    lowered.push(arg);
+                }
+            }
+        }
+        let mut lambdas = Vec::new();
+        if types.iter().any(|t| matches!(t, ArgType::Lambda { .. })) {
+            if self
+                .catalog
+                .config("ksql.lambdas.enabled")
+                .is_some_and(|v| v == "false")
+            {
+                return Err(refuse(expr, "Lambdas are not enabled at this time."));
+            }
+            let params = registry::registry()
+                .lambda_params(name, &types)
+                .map_err(|e| refused(expr, e))?;
+            let bodies = args.iter().filter_map(|arg| match &arg.kind {
+                ExprKind::Lambda { params, body } => Some((params, body)),
+                _ => None,
+            });
+            for ((names, body), types) in bodies.zip(params) {
+                lambdas.push(self.lambda(names, body, types)?);
+            }
+            let mut resolved = lambdas.iter();
+            for arg_type in &mut types {
+                if let ArgType::Lambda { body, .. } = arg_type {
+                    *body = resolved.next().map(|lambda| lambda.body_type.clone());
+                }
+            }
+        }
+        Ok((types, lowered, lambdas))
+    }
+
+    fn lambda(
+        &mut self,
+        names: &[Ident],
+        body: &Expr,
+        types: Vec<SqlType>,
+    ) -> Result<ResolvedLambda, SqlError> {
+        self.lambdas += 1;
+        let outer = self.params.len();
+        let mut params = Vec::with_capacity(names.len());
+        for (name, sql_type) in names.iter().zip(types) {
+            let column = format!("{}#{}", name.name, self.lambdas);
+            params.push((column.clone(), sql_type.clone()));
+            self.params.push(LambdaParam {
+                name: name.name.clone(),
+                column,
+                sql_type,
+            });
+        }
+        let lowered = self.lower(body);
+        self.params.truncate(outer);
+        let lowered = lowered?;
+        let Some(body_type) = lowered.sql_type else {
+            return Err(refuse(
+                body,
+                "The type of a lambda's body cannot be inferred from NULL. Please cast it to the \
+                 desired type.",
+            ));
+        };
+        Ok(ResolvedLambda {
+            params,
+            body: lowered.expr,
+            body_type,
+        })
+    }
+
+    /// A table function's call: its rows, with the type of one.
+    ///
+    /// # Errors
+    /// As for other calls; table functions in one another.
+    pub(crate) fn table_function(&mut self, expr: &Expr) -> Result<Typed, SqlError> {
+        let ExprKind::Call { function, args } = &expr.kind else {
+            return Err(refuse(expr, "A table function was expected here."));
+        };
+        let (types, lowered, _) = self.arguments(&function.name, expr, args)?;
+        let call = registry::registry()
+            .resolve_table(&function.name, &types)
+            .map_err(|e| refused(expr, e))?;
+        self.apply(expr, call, lowered)
+    }
+}

@@ -1,0 +1,60 @@
+//! Names that a user may have meant.
+
+/// The name most like `wanted`, if one is like it at all: at most a third of its letters differ.
+pub(crate) fn nearest<'a>(
+    wanted: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let limit = wanted.chars().count().div_ceil(3);
+    names
+        .into_iter()
+        .map(|name| (distance(&wanted.to_uppercase(), &name.to_uppercase()), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Edits (insert, remove, replace a character) between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (y, above) in b.iter().zip(row.iter_mut().skip(1)) {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = *above;
+            *above = replaced.min(left + 1).min(diagonal + 1);
+            left = *above;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_edits() {
+        for (a, b, edits) in [
+            ("", "", 0),
+            ("AB", "AB", 0),
+            ("AB", "B", 1),
+            ("KITTEN", "SITTING", 3),
+        ] {
+            assert_eq!(distance(a, b), edits, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn suggests_only_what_is_like_it() {
+        let names = ["PAGEVIEWS", "USERS", "ORDERS"];
+        assert_eq!(nearest("PAGEVIEW", names), Some("PAGEVIEWS"));
+        assert_eq!(nearest("user", names), Some("USERS"));
+        assert_eq!(nearest("NOPE", names), None);
+    }
+}
