@@ -5,11 +5,13 @@
 
 mod array;
 mod bytes;
+mod conditional;
 mod extremes;
 mod java_regex;
 mod json;
 mod json_path;
 mod json_text;
+mod lambda;
 mod map;
 mod mask;
 mod math;
@@ -38,6 +40,8 @@ pub(crate) fn families() -> Vec<&'static [Function]> {
         map::FUNCTIONS,
         json::FUNCTIONS,
         url::FUNCTIONS,
+        conditional::FUNCTIONS,
+        lambda::FUNCTIONS,
     ]
 }
 
