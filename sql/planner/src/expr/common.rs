@@ -72,7 +72,10 @@ impl Lowering<'_> {
                 Ok(wider(number, &own))
             }
             (a, b) if a.is_numeric() && b.is_numeric() => Ok(wider(a, b)),
-            (SqlType::String, scalar) if is_scalar(scalar) => Ok(SqlType::String),
+            (SqlType::String, scalar) if is_scalar(scalar) && is_literal(expr) => {
+                Ok(SqlType::String)
+            }
+            (SqlType::Bytes, SqlType::String) if text.is_some() => Ok(SqlType::Bytes),
             (SqlType::Array(item), SqlType::Array(other)) => {
                 let mut item = item.as_ref().clone();
                 match &expr.kind {
@@ -208,6 +211,10 @@ fn is_constructor(expr: &Expr) -> bool {
         expr.kind,
         ExprKind::Array(_) | ExprKind::Map(_) | ExprKind::Struct(_)
     )
+}
+
+fn is_literal(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Literal(_))
 }
 
 fn is_scalar(sql_type: &SqlType) -> bool {

@@ -110,9 +110,15 @@ impl Lowering<'_> {
         let index_type = match (&base_type, &lowered_index.sql_type) {
             (SqlType::Array(_) | SqlType::Map(..), Some(index)) => index.clone(),
             (SqlType::Array(_), None) => SqlType::Integer,
-            (SqlType::Map(key, _), None) => key.as_ref().clone(),
+            (SqlType::Map(_, value), None) => return nothing(expr, value),
             _ => return Err(not_apply()),
         };
+        // A map has no entry under a key of another type.
+        if let SqlType::Map(key, value) = &base_type
+            && **key != index_type
+        {
+            return nothing(expr, value);
+        }
         let call = operators::subscript(&base_type, &index_type).map_err(|e| refused(expr, e))?;
         self.apply(expr, call, vec![lowered_base, lowered_index])
     }
@@ -241,4 +247,10 @@ impl Lowering<'_> {
         })?;
         self.apply(expr, call, vec![lowered])
     }
+}
+
+/// NULL of that type.
+fn nothing(expr: &Expr, sql_type: &SqlType) -> Result<Typed, SqlError> {
+    let null = literal::typed_null(sql_type).map_err(|m| refuse(expr, m))?;
+    Ok(Typed::new(null, sql_type.clone()))
 }

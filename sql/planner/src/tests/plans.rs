@@ -72,7 +72,13 @@ fn partition_by_gives_a_new_key() {
 
 #[test]
 fn table_functions_make_rows() {
-    assert_snapshot!(explain("CREATE STREAM O AS SELECT K, EXPLODE(A) + 1 AS X, EXPLODE(A) AS Y FROM S WHERE V > 1;"), @"");
+    assert_snapshot!(explain("CREATE STREAM O AS SELECT K, EXPLODE(A) + 1 AS X, EXPLODE(A) AS Y FROM S WHERE V > 1;"), @r"
+    `K` INTEGER KEY, `X` INTEGER, `Y` INTEGER
+    Projection: S.K AS K, +($explode.KSQL_SYNTH_0, Int32(1)) AS X, $explode.KSQL_SYNTH_0 AS Y
+      FlatMap: [EXPLODE(S.A)]
+        Filter: >(S.V, Int32(1))
+          Source: stream S topic=s [K KEY, V, A]
+    ");
 }
 
 #[test]
