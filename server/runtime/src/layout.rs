@@ -66,6 +66,9 @@ pub struct Layout {
     pub partitions: BTreeMap<String, u32>,
     /// Topics to be made.
     pub internal: Vec<InternalTopic>,
+    /// The topic that decides in which slot the tasks of a part are: its left-most source. Parts
+    /// that read a topic in common are in one slot, since its offset is committed once.
+    pub slot_topics: Vec<String>,
 }
 
 impl Layout {
@@ -79,6 +82,8 @@ impl Layout {
         let mut partitions = sources.clone();
         let mut tasks = Vec::with_capacity(topology.parts.len());
         let mut internal = Vec::new();
+        let mut slot_topics = Vec::with_capacity(topology.parts.len());
+        let mut slot_of_topic: BTreeMap<String, String> = BTreeMap::new();
         // Upstream parts come first, so what feeds a repartition topic is known before its reader.
         let mut fed: BTreeMap<String, u32> = BTreeMap::new();
         for part in &topology.parts {
@@ -129,11 +134,35 @@ impl Layout {
                 });
             }
             tasks.push(count);
+            let read: Vec<String> = part
+                .inputs()
+                .iter()
+                .map(|input| topic_name(application_id, &input.topic))
+                .collect();
+            let slot = read
+                .iter()
+                .find_map(|topic| slot_of_topic.get(topic).cloned())
+                .or_else(|| read.first().cloned())
+                .unwrap_or_default();
+            for topic in read {
+                // A topic that was read in another slot so far joins this one.
+                if let Some(other) = slot_of_topic.insert(topic, slot.clone())
+                    && other != slot
+                {
+                    for held in slot_of_topic.values_mut().chain(slot_topics.iter_mut()) {
+                        if *held == other {
+                            held.clone_from(&slot);
+                        }
+                    }
+                }
+            }
+            slot_topics.push(slot);
         }
         Ok(Self {
             tasks,
             partitions,
             internal,
+            slot_topics,
         })
     }
 
@@ -249,6 +278,19 @@ mod tests {
         let layout = layout(parts, &[("a", 6), ("b", 3)]).unwrap();
         assert_eq!(layout.tasks, [6, 3]);
         assert_eq!(layout.partitions_of("app-r"), 3);
+    }
+
+    #[test]
+    fn parts_that_read_a_topic_in_common_are_in_one_slot() {
+        let parts = vec![
+            part(&["a"], &[], &["-r"]),
+            part(&["b"], &[], &["-s"]),
+            part(&["-r", "b"], &[], &["-t"]),
+            part(&["-t", "a"], &[], &["out"]),
+            part(&["c"], &[], &["out"]),
+        ];
+        let layout = layout(parts, &[("a", 1), ("b", 1), ("c", 1)]).unwrap();
+        assert_eq!(layout.slot_topics, ["a", "a", "a", "a", "c"]);
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! What a server and a query are run with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use weir_engine::{LogEntry, TaskOptions, Topology};
+
+/// What the whole runtime is run with.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// The server's properties; Kafka clients take theirs out of them
+    /// ([`weir_kafka::ClientConfig::from_properties`]).
+    pub properties: BTreeMap<String, String>,
+    /// `ksql.service.id`.
+    pub service_id: String,
+    /// `ksql.persistent.prefix`.
+    pub persistent_prefix: String,
+    /// Folder of the state database and of this server's identity.
+    pub state_dir: PathBuf,
+    /// `num.stream.threads`.
+    pub threads: usize,
+    /// `commit.interval.ms`.
+    pub commit_interval: Duration,
+    /// Uncommitted state of a worker at which an epoch ends early, bytes.
+    pub uncommitted_bytes: usize,
+    /// Partitions of the slots topic when it is made.
+    pub slots: u32,
+    /// Replicas of internal topics; `None`: the broker's default.
+    pub replicas: Option<u16>,
+    /// Longest wait for a transactional call before the producer is given up.
+    pub transaction_deadline: Duration,
+    /// `ksql.query.retry.backoff.initial.ms`.
+    pub retry_initial: Duration,
+    /// `ksql.query.retry.backoff.max.ms`.
+    pub retry_max: Duration,
+    /// Memory of the state database.
+    pub memory: weir_state::Budget,
+    /// Where processing-log entries go, with the query's id. What does not fit is dropped.
+    pub log: Option<Sender<(String, LogEntry)>>,
+}
+
+impl RuntimeConfig {
+    /// Defaults for a server of this cluster and folder.
+    pub fn new(bootstrap_servers: &str, state_dir: impl Into<PathBuf>) -> Self {
+        let servers = ("bootstrap.servers".to_owned(), bootstrap_servers.to_owned());
+        Self {
+            properties: BTreeMap::from([servers]),
+            service_id: "default_".to_owned(),
+            persistent_prefix: "query_".to_owned(),
+            state_dir: state_dir.into(),
+            threads: 4,
+            commit_interval: Duration::from_millis(100),
+            uncommitted_bytes: 48 << 20,
+            slots: 32,
+            replicas: None,
+            transaction_deadline: Duration::from_secs(10),
+            retry_initial: Duration::from_secs(15),
+            retry_max: Duration::from_secs(900),
+            memory: weir_state::Budget::default(),
+            log: None,
+        }
+    }
+}
+
+/// Where a query starts that has no committed offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// At the first record kept.
+    Earliest,
+    /// After the last record.
+    Latest,
+}
+
+/// What one query is run with.
+#[derive(Debug, Clone)]
+pub struct QueryOptions {
+    /// What its tasks are made with. `cache_bytes` is for the whole query, `output_partitions` is
+    /// filled in.
+    pub task: TaskOptions,
+    /// `auto.offset.reset`; `None`: latest for streams, earliest for tables.
+    pub reset: Option<OffsetReset>,
+    /// `commit.interval.ms`, if the query has its own.
+    pub commit_interval: Option<Duration>,
+    /// `buffered.records.per.partition`.
+    pub buffered_records: usize,
+    /// Starts paused.
+    pub paused: bool,
+}
+
+impl Default for QueryOptions {
+    fn default() -> Self {
+        Self {
+            task: TaskOptions {
+                cache_bytes: 10_000_000,
+                ..TaskOptions::default()
+            },
+            reset: None,
+            commit_interval: None,
+            buffered_records: 1000,
+            paused: false,
+        }
+    }
+}
+
+/// A persistent query to be run.
+#[derive(Clone)]
+pub struct QuerySpec {
+    /// Query id; the consumer group and internal topics are named after it.
+    pub id: String,
+    /// What it does.
+    pub topology: Topology,
+    /// How.
+    pub options: QueryOptions,
+}

@@ -1,0 +1,378 @@
+//! Which tasks run here: queries, slots, placement on workers, and trying again after failures.
+//!
+//! ```text
+//!   start / stop / drop ─┐
+//!   slots given, taken ──┼─► supervisor ─► prepare ─► Open, Close ─► workers
+//!   a query failed ──────┘        └─ waits, then prepares again
+//! ```
+//!
+//! One thread, so that all of this happens in one order. A task's worker is its slot modulo the
+//! number of workers.
+//!
+//! Invariant: tasks are prepared only while this server holds their slots, and after everything
+//! that ran under an older membership was closed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use parking_lot::RwLock;
+use weir_kafka::ErrorKind;
+
+use crate::config::QuerySpec;
+use crate::failure::{QueryError, after};
+use crate::names::application_id;
+use crate::prepare;
+use crate::query::{QueryContext, QueryState};
+use crate::worker::{Command, Membership, Report, Shared, WorkerHandle};
+
+/// What the supervisor is told.
+pub(crate) enum Order {
+    Start(Box<QuerySpec>, Arc<QueryState>),
+    /// Closes the tasks; all that the query keeps stays.
+    Stop {
+        query: String,
+        done: Sender<()>,
+    },
+    /// Closes the tasks and removes state, internal topics and group.
+    Drop {
+        query: String,
+        done: Sender<()>,
+    },
+    PauseChanged,
+    /// Slots were given to this server.
+    Joined {
+        membership: Membership,
+        slots: Vec<u32>,
+        slot_count: u32,
+    },
+    /// Slots are to be given back; `done` is answered once nothing runs on them.
+    Revoked {
+        done: Sender<()>,
+    },
+    Shutdown {
+        done: Sender<()>,
+    },
+}
+
+/// States of all queries, seen from outside.
+pub(crate) type Queries = Arc<RwLock<BTreeMap<String, Arc<QueryState>>>>;
+
+struct Entry {
+    spec: QuerySpec,
+    state: Arc<QueryState>,
+    /// Known once it was prepared.
+    context: Option<Arc<QueryContext>>,
+    /// When to prepare it; `None`: it runs.
+    prepare_at: Option<Instant>,
+    /// Workers that have tasks of it.
+    workers: Vec<usize>,
+}
+
+struct Slots {
+    owned: Vec<u32>,
+    count: u32,
+}
+
+/// See the module.
+pub(crate) struct Supervisor {
+    shared: Arc<Shared>,
+    workers: Vec<WorkerHandle>,
+    orders: Receiver<Order>,
+    reports: Receiver<Report>,
+    queries: BTreeMap<String, Entry>,
+    visible: Queries,
+    slots: Option<Slots>,
+}
+
+/// How long closing tasks may take, commit included.
+const CLOSING: Duration = Duration::from_secs(30);
+
+impl Supervisor {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        workers: Vec<WorkerHandle>,
+        orders: Receiver<Order>,
+        reports: Receiver<Report>,
+        visible: Queries,
+    ) -> Self {
+        Self {
+            shared,
+            workers,
+            orders,
+            reports,
+            queries: BTreeMap::new(),
+            visible,
+            slots: None,
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        loop {
+            let wait = self.next_due().map_or(Duration::from_secs(3600), |due| {
+                due.saturating_duration_since(Instant::now())
+            });
+            let (orders, reports) = (self.orders.clone(), self.reports.clone());
+            select! {
+                recv(orders) -> order => match order {
+                    Ok(order) => if self.obey(order) { return },
+                    Err(_) => return,
+                },
+                recv(reports) -> report => if let Ok(report) = report {
+                    self.hear(report);
+                },
+                default(wait) => {}
+            }
+            self.prepare_due();
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.slots.as_ref()?;
+        self.queries
+            .values()
+            .filter_map(|entry| entry.prepare_at)
+            .min()
+    }
+
+    /// Whether the supervisor is to end.
+    fn obey(&mut self, order: Order) -> bool {
+        match order {
+            Order::Start(spec, state) => {
+                // A query that is replaced goes on from what it has committed.
+                self.close(&spec.id.clone());
+                let entry = Entry {
+                    spec: *spec,
+                    state,
+                    context: None,
+                    prepare_at: Some(Instant::now()),
+                    workers: Vec::new(),
+                };
+                self.queries.insert(entry.spec.id.clone(), entry);
+            }
+            Order::Stop { query, done } => {
+                self.close(&query);
+                self.queries.remove(&query);
+                drop(done);
+            }
+            Order::Drop { query, done } => {
+                self.close(&query);
+                let entry = self.queries.remove(&query);
+                self.clean_up(&query, entry);
+                drop(done);
+            }
+            Order::PauseChanged => {
+                for worker in &self.workers {
+                    worker.tell(Command::PauseChanged);
+                }
+            }
+            Order::Joined {
+                membership,
+                slots,
+                slot_count,
+            } => {
+                for worker in &self.workers {
+                    worker.tell(Command::Join(membership.clone()));
+                }
+                tracing::debug!("slots {slots:?} of {slot_count} are ours");
+                self.slots = Some(Slots {
+                    owned: slots,
+                    count: slot_count,
+                });
+                self.prepare_all();
+            }
+            Order::Revoked { done } => {
+                self.close_all();
+                self.slots = None;
+                drop(done);
+            }
+            Order::Shutdown { done } => {
+                let waits: Vec<_> = self
+                    .workers
+                    .iter()
+                    .map(|worker| {
+                        let (done, wait) = bounded(0);
+                        worker.tell(Command::Stop { done });
+                        wait
+                    })
+                    .collect();
+                for wait in waits {
+                    let _ = wait.recv_timeout(CLOSING);
+                }
+                if let Err(error) = self.shared.database.flush() {
+                    tracing::warn!("{error}");
+                }
+                drop(done);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn hear(&mut self, report: Report) {
+        match report {
+            Report::Failed { query, error } => self.failed(&query, error),
+            Report::Reset { worker } => {
+                let affected: Vec<String> = self
+                    .queries
+                    .values()
+                    .filter(|entry| entry.workers.contains(&worker))
+                    .map(|entry| entry.spec.id.clone())
+                    .collect();
+                for query in affected {
+                    self.close(&query);
+                    if let Some(entry) = self.queries.get_mut(&query) {
+                        entry.prepare_at = Some(Instant::now() + Duration::from_millis(200));
+                    }
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, query: &str, error: QueryError) {
+        self.close(query);
+        let (initial, max) = (
+            self.shared.config.retry_initial,
+            self.shared.config.retry_max,
+        );
+        if let Some(entry) = self.queries.get_mut(query) {
+            let wait = entry.state.failures.lock().add(error, initial, max);
+            entry.prepare_at = Some(after(wait));
+        }
+    }
+
+    fn prepare_all(&mut self) {
+        for entry in self.queries.values_mut() {
+            entry.prepare_at = Some(Instant::now());
+        }
+    }
+
+    fn prepare_due(&mut self) {
+        if self.slots.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let due: Vec<String> = self
+            .queries
+            .values()
+            .filter(|entry| entry.prepare_at.is_some_and(|at| at <= now))
+            .map(|entry| entry.spec.id.clone())
+            .collect();
+        for query in due {
+            if let Err(error) = self.prepare(&query) {
+                tracing::warn!("query {query} cannot start: {}", error.message);
+                self.failed(&query, error);
+            }
+        }
+    }
+
+    fn prepare(&mut self, query: &str) -> Result<(), QueryError> {
+        let (Some(slots), Some(entry)) = (&self.slots, self.queries.get_mut(query)) else {
+            return Ok(());
+        };
+        let context = prepare::context(&self.shared, entry.spec.clone(), entry.state.clone())?;
+        let context = Arc::new(context);
+        let seeds = prepare::tasks(&self.shared, &context, &slots.owned, slots.count)?;
+        entry.context = Some(context);
+        entry.prepare_at = None;
+        for seed in seeds {
+            let index = seed.slot as usize % self.workers.len().max(1);
+            if !entry.workers.contains(&index) {
+                entry.workers.push(index);
+            }
+            if let Some(worker) = self.workers.get(index) {
+                worker.tell(Command::Open(Box::new(seed)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes all tasks of a query, with a commit.
+    fn close(&mut self, query: &str) {
+        let Some(entry) = self.queries.get_mut(query) else {
+            return;
+        };
+        let waits: Vec<_> = std::mem::take(&mut entry.workers)
+            .into_iter()
+            .filter_map(|index| self.workers.get(index))
+            .map(|worker| {
+                let (done, wait) = bounded(0);
+                worker.tell(Command::Close {
+                    query: query.to_owned(),
+                    done,
+                });
+                wait
+            })
+            .collect();
+        for wait in waits {
+            let _ = wait.recv_timeout(CLOSING);
+        }
+    }
+
+    fn close_all(&mut self) {
+        for entry in self.queries.values_mut() {
+            entry.workers.clear();
+        }
+        let waits: Vec<_> = self
+            .workers
+            .iter()
+            .map(|worker| {
+                let (done, wait) = bounded(0);
+                worker.tell(Command::CloseAll { done });
+                wait
+            })
+            .collect();
+        for wait in waits {
+            let _ = wait.recv_timeout(CLOSING);
+        }
+    }
+
+    /// Removes what a query kept: local state, internal topics, group.
+    fn clean_up(&self, query: &str, entry: Option<Entry>) {
+        self.visible.write().remove(query);
+        if let Err(error) = self.shared.database.drop_query(query) {
+            tracing::warn!("{error}");
+        }
+        let config = &self.shared.config;
+        let id = application_id(&config.service_id, &config.persistent_prefix, query);
+        let admin = &self.shared.admin;
+        let topics: Vec<String> = match entry.and_then(|entry| entry.context) {
+            Some(context) => context
+                .layout
+                .internal
+                .iter()
+                .map(|topic| topic.name.clone())
+                .collect(),
+            // It never ran here; its topics are known by their names.
+            None => admin
+                .topics()
+                .map(|topics| {
+                    let names = topics.into_iter().map(|topic| topic.name);
+                    names.filter(|name| is_internal_of(name, &id)).collect()
+                })
+                .unwrap_or_default(),
+        };
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        if !names.is_empty() {
+            let results = admin
+                .delete_topics(&names)
+                .unwrap_or_else(|error| vec![Err(error)]);
+            for error in results.into_iter().filter_map(Result::err) {
+                if error.kind != ErrorKind::NotFound {
+                    tracing::warn!("{error}");
+                }
+            }
+        }
+        match admin.delete_group(&id) {
+            Err(error) if error.kind != ErrorKind::NotFound => tracing::warn!("{error}"),
+            _ => {}
+        }
+    }
+}
+
+fn is_internal_of(topic: &str, application_id: &str) -> bool {
+    topic.strip_prefix(application_id).is_some_and(|rest| {
+        rest.starts_with('-') && (rest.ends_with("-changelog") || rest.ends_with("-repartition"))
+    })
+}
