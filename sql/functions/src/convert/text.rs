@@ -23,7 +23,8 @@ pub fn to_text(value: &Value, sql_type: &SqlType, out: &mut String) {
     }
 }
 
-fn write_element(value: &Value, sql_type: &SqlType, out: &mut String) {
+/// Appends the text of the Java object that ksqlDB holds for a value: `toString`.
+pub fn write_element(value: &Value, sql_type: &SqlType, out: &mut String) {
     match (value, sql_type) {
         (Value::Null, _) => out.push_str("null"),
         (Value::Boolean(v), _) => out.push_str(if *v { "true" } else { "false" }),

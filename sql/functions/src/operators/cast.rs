@@ -10,8 +10,6 @@
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast as arrow_cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, i256};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use datafusion::common::Result;
 use weir_types::SqlType;
 use weir_types::java::write_double;
@@ -313,9 +311,7 @@ pub(crate) fn cast_value(
         (Value::String(text), S::Time) => Value::Time(parse_time(text)?),
         (Value::String(text), S::Timestamp) => Value::Timestamp(parse_timestamp(text)?),
         (Value::String(text), S::Bytes) => Value::Bytes(
-            STANDARD
-                .decode(text)
-                .map_err(|cause| text_error(text, cause.to_string()))?,
+            crate::convert::base64::decode(text).map_err(|cause| text_error(text, cause))?,
         ),
         (Value::Timestamp(millis), S::Date) => Value::Date(millis.div_euclid(MS_PER_DAY) as i32),
         (Value::Timestamp(millis), S::Time) => Value::Time(millis.rem_euclid(MS_PER_DAY) as i32),

@@ -48,6 +48,24 @@ impl Bindings {
         }
     }
 
+    /// The same bindings, with STRING for the variables of `declared` that are not bound.
+    fn with_strings(&self, declared: Type) -> Self {
+        let mut all = self.clone();
+        let mut parts = vec![declared];
+        while let Some(part) = parts.pop() {
+            match part {
+                Type::Var(name) if all.get(name).is_none() => {
+                    all.bind(name, &SqlType::String);
+                }
+                Type::Array(item) => parts.push(*item),
+                Type::Map(key, value) => parts.extend([*key, *value]),
+                Type::Struct(fields) => parts.extend(fields.iter().map(|(_, field)| *field)),
+                _ => {}
+            }
+        }
+        all
+    }
+
     /// The SQL type that `declared` is; `None` while a variable in it is not bound. A DECIMAL is
     /// as `decimal` says.
     fn apply(&self, declared: Type, decimal: &SqlType) -> Option<SqlType> {
@@ -265,6 +283,7 @@ fn target(declared: Type, arg: &ArgType, bindings: &Bindings) -> SqlType {
         }
         // Where nothing tells the type of a NULL, any will do.
         _ => bindings
+            .with_strings(declared)
             .apply(declared, &SqlType::decimal(1, 0))
             .unwrap_or(SqlType::String),
     }

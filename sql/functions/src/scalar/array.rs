@@ -19,28 +19,6 @@ const ELEMENT: Param = Param::new("element", T, "the element");
 /// The longest array that CUBE_EXPLODE takes: it gives 2^n rows.
 const MAX_CUBE: usize = 20;
 
-/// A function of one array, with variants for each comparable type of elements.
-macro_rules! comparable {
-    ($name:literal, $description:literal, $kernel:expr) => {
-        Function::scalar(
-            $name,
-            Category::Array,
-            $description,
-            comparable!($kernel, [
-                Type::Boolean, Type::Integer, Type::Bigint, Type::Double, Type::Decimal,
-                Type::String, Type::Bytes, Type::Date, Type::Time, Type::Timestamp,
-            ]),
-        )
-    };
-    ($kernel:expr, [$($item:expr),* $(,)?]) => {
-        &[$(Variant::new(
-            &[Param::new("array", Type::Array(&$item), "the array")],
-            $item,
-            $kernel,
-        )),*]
-    };
-}
-
 /// The functions of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::scalar(
@@ -141,26 +119,26 @@ pub(super) const FUNCTIONS: &[Function] = &[
             call.to_ints(|row| Some(array.get(row)?.len() as i32))
         })],
     ),
-    comparable!(
+    Function::scalar(
         "ARRAY_MAX",
+        Category::Array,
         "The greatest element that is not NULL.",
-        |call| {
+        &[Variant::new(&[ARRAY], T, |call| {
             values(call, |row| {
-                items(call, 0, row)?
-                    .into_iter()
-                    .filter(|item| !item.is_null())
-                    .max()
+                comparable(items(call, 0, row)?, 1)?.into_iter().max()
             })
-        }
+        })],
     ),
-    comparable!("ARRAY_MIN", "The least element that is not NULL.", |call| {
-        values(call, |row| {
-            items(call, 0, row)?
-                .into_iter()
-                .filter(|item| !item.is_null())
-                .min()
-        })
-    }),
+    Function::scalar(
+        "ARRAY_MIN",
+        Category::Array,
+        "The least element that is not NULL.",
+        &[Variant::new(&[ARRAY], T, |call| {
+            values(call, |row| {
+                comparable(items(call, 0, row)?, 1)?.into_iter().min()
+            })
+        })],
+    ),
     Function::scalar(
         "ARRAY_REMOVE",
         Category::Array,
@@ -278,6 +256,17 @@ fn distinct(items: Vec<Value>) -> Vec<Value> {
         .collect()
 }
 
+/// The elements that are not NULL; an error if `count` or more of them are arrays, maps or
+/// structs, which have no order.
+fn comparable(items: Vec<Value>, count: usize) -> Option<Vec<Value>> {
+    let items: Vec<Value> = items.into_iter().filter(|item| !item.is_null()).collect();
+    let nested = |item: &Value| matches!(item, Value::Array(_) | Value::Map(_) | Value::Struct(_));
+    if items.len() >= count && items.first().is_some_and(nested) {
+        return row_error(|| "Arrays, maps and structs have no order".to_owned());
+    }
+    Some(items)
+}
+
 fn sort(call: &Call<'_>) -> Result<ArrayRef> {
     let direction = if call.has(1) {
         Some(call.strings(1)?)
@@ -293,16 +282,16 @@ fn sort(call: &Call<'_>) -> Result<ArrayRef> {
                 _ => return None,
             },
         };
-        let (mut sorted, nulls): (Vec<_>, Vec<_>) = items(call, 0, row)?
-            .into_iter()
-            .partition(|item| !item.is_null());
+        let unsorted = items(call, 0, row)?;
+        let length = unsorted.len();
+        let mut sorted = comparable(unsorted, 2)?;
         // Equal elements keep their order either way.
         if descending {
             sorted.sort_by(|left, right| right.cmp(left));
         } else {
             sorted.sort();
         }
-        sorted.extend(nulls);
+        sorted.resize(length, Value::Null);
         Some(Value::Array(sorted))
     })
 }

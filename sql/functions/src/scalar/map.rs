@@ -8,9 +8,8 @@ use crate::kernel::Call;
 use crate::registry::{Category, Function, Param, Type, Variant};
 use crate::value::{Value, compare_text};
 
-const KEY: Type = Type::Var("K");
 const VALUE: Type = Type::Var("V");
-const MAP: Param = Param::new("map", Type::Map(&KEY, &VALUE), "the map");
+const MAP: Param = Param::new("map", Type::Map(&Type::String, &VALUE), "the map");
 
 /// Variants of ENTRIES.
 macro_rules! entries {
@@ -73,7 +72,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "MAP_KEYS",
         Category::Map,
         "The keys of a map.",
-        &[Variant::new(&[MAP], Type::Array(&KEY), |call| {
+        &[Variant::new(&[MAP], Type::Array(&Type::String), |call| {
             call.to_values(|row| {
                 let entries = in_hash_order(map(call, 0, row)?);
                 Some(Value::Array(
@@ -101,10 +100,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The entries of two maps; those of the second win.",
         &[Variant::new(
             &[
-                Param::new("left", Type::Map(&KEY, &VALUE), "a map"),
-                Param::new("right", Type::Map(&KEY, &VALUE), "another map"),
+                Param::new("left", Type::Map(&Type::String, &VALUE), "a map"),
+                Param::new("right", Type::Map(&Type::String, &VALUE), "another map"),
             ],
-            Type::Map(&KEY, &VALUE),
+            Type::Map(&Type::String, &VALUE),
             |call| {
                 call.to_values(|row| match (map(call, 0, row), map(call, 1, row)) {
                     (None, None) => None,
@@ -144,8 +143,9 @@ fn entries(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// The entries in the order in which a Java `HashMap` of them iterates: what users of ksqlDB see.
 fn in_hash_order(mut entries: Vec<(Value, Value)>) -> Vec<(Value, Value)> {
-    let mut buckets = 16usize;
-    while entries.len() * 4 > buckets * 3 {
+    // Made for as many entries as there are, and doubled when more than three quarters full.
+    let mut buckets = entries.len().next_power_of_two();
+    if entries.len() > buckets * 3 / 4 {
         buckets *= 2;
     }
     let bucket = |key: &Value| match key {
