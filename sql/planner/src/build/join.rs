@@ -84,6 +84,22 @@ struct Side {
     key: PlanColumn,
 }
 
+/// Which side.
+#[derive(Debug, Clone, Copy)]
+enum Hand {
+    Left,
+    Right,
+}
+
+impl Hand {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Left => "Left",
+            Self::Right => "Right",
+        }
+    }
+}
+
 impl Joining<'_> {
     fn join(&self, left: Stage, right: Stage) -> Result<Stage, SqlError> {
         let clause = self.clause;
@@ -114,35 +130,30 @@ impl Joining<'_> {
         let mut right_rekey = right_kind == SourceKind::Stream && !right_keyed;
         let format = self.align(&left, &right, &key_type, &mut left_rekey, &mut right_rekey)?;
         let stream_stream = (left_kind, right_kind) == (SourceKind::Stream, SourceKind::Stream);
-        let suffix = |side: &str| match (stream_stream, left_kind) {
-            (true, _) => format!("{}Join-{side}-repartition", self.level),
-            (false, _) => format!("{}Join-repartition", self.level),
+        let known = |stage: &Stage, keyed: bool| {
+            stage
+                .keys
+                .first()
+                .filter(|_| keyed)
+                .map(|key| key.column.clone())
         };
-        let left_suffix = suffix("left");
-        let right_suffix = suffix("right");
-        let known = left_keyed
-            .then(|| left.keys.first().map(|k| k.column.clone()))
-            .flatten();
+        let (left_known, right_known) = (known(&left, left_keyed), known(&right, right_keyed));
+        let format_of = |rekey: bool| rekey.then_some(&format);
         let left = self.side(
             left,
             left_key,
-            known,
-            left_rekey,
-            &format,
-            left_suffix,
-            "Left",
+            left_known,
+            format_of(left_rekey),
+            Hand::Left,
+            stream_stream,
         )?;
-        let known = right_keyed
-            .then(|| right.keys.first().map(|k| k.column.clone()))
-            .flatten();
         let right = self.side(
             right,
             right_key,
-            known,
-            right_rekey,
-            &format,
-            right_suffix,
-            "Right",
+            right_known,
+            format_of(right_rekey),
+            Hand::Right,
+            stream_stream,
         )?;
         self.finish(left, right, key_type, format)
     }
@@ -258,28 +269,26 @@ impl Joining<'_> {
         Ok(format.clone())
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// A side with its join column: `known` where its rows are keyed by it; sent through a topic
+    /// in that format where `rekey` says so.
     fn side(
         &self,
         mut stage: Stage,
         key: Typed,
         known: Option<PlanColumn>,
-        rekey: bool,
-        format: &ValueFormat,
-        topic_suffix: String,
-        name: &str,
+        rekey: Option<&ValueFormat>,
+        hand: Hand,
+        stream_stream: bool,
     ) -> Result<Side, SqlError> {
-        let is_table = stage.kind == SourceKind::Table;
         let column = match (known, &key.expr) {
             (Some(column), _) => column,
             (None, PlanExpr::Column(column)) => column.clone(),
             (None, _) => {
-                let expr = if name == "Left" {
-                    &self.clause.left
-                } else {
-                    &self.clause.right
+                let expr = match hand {
+                    Hand::Left => &self.clause.left,
+                    Hand::Right => &self.clause.right,
                 };
-                let qualifier = format!("$key_{}_{}", self.index, name.to_lowercase());
+                let qualifier = format!("$key_{}_{}", self.index, hand.name().to_lowercase());
                 let origin = stage.origin;
                 stage = select_key(stage, vec![(expr.clone(), key)], origin, &qualifier)?;
                 match stage.keys.first() {
@@ -288,18 +297,25 @@ impl Joining<'_> {
                 }
             }
         };
-        if !rekey {
+        let Some(format) = rekey else {
             return Ok(Side { stage, key: column });
-        }
+        };
         let index = index_of(&stage.plan, &column)?;
-        let (topic_suffix, plan) = if is_table {
-            let suffix = format!("{}{name}SourceKeyed-SelectKey-repartition", self.level);
-            (suffix, without_store(&stage.plan))
-        } else {
-            (topic_suffix, stage.plan)
+        let is_table = stage.kind == SourceKind::Table;
+        let (level, side) = (&self.level, hand.name());
+        let (topic_suffix, input) = match (is_table, stream_stream) {
+            (true, _) => (
+                format!("{level}{side}SourceKeyed-SelectKey-repartition"),
+                without_store(&stage.plan),
+            ),
+            (false, true) => (
+                format!("{level}Join-{}-repartition", side.to_lowercase()),
+                stage.plan,
+            ),
+            (false, false) => (format!("{level}Join-repartition"), stage.plan),
         };
         stage.plan = StreamNode::Repartition(Repartition {
-            input: Arc::new(plan),
+            input: Arc::new(input),
             key: vec![index],
             topic_suffix,
             key_format: format.clone(),
@@ -309,7 +325,7 @@ impl Joining<'_> {
             stage.plan = StreamNode::Materialize(Materialize {
                 input: Arc::new(stage.plan),
                 key: vec![index],
-                store: format!("{}{name}SourceKeyed-Materialize", self.level),
+                store: format!("{level}{side}SourceKeyed-Materialize"),
             })
             .into_plan();
         }

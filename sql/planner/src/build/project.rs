@@ -71,34 +71,41 @@ pub(crate) fn finish(analysis: &Analysis<'_>, stage: Stage) -> Result<QueryPlan,
         unique_names(&columns)?;
     }
     let mut plan = project(stage.plan.clone(), &columns, &stage, analysis)?;
-    let result = Schema::new(columns.into_iter().map(|c| c.column).collect());
-    if analysis.purpose.is_persistent() {
+    let result = if analysis.purpose.is_persistent() {
+        let result = Schema::new(columns.into_iter().map(|c| c.column).collect());
         if needs_store(analysis, &stage) {
-            let keys = result.keys().count();
             plan = StreamNode::Materialize(Materialize {
                 input: Arc::new(plan),
-                key: (0..keys).collect(),
+                key: (0..result.keys().count()).collect(),
                 store: "Project-Last".to_owned(),
             })
             .into_plan();
         }
+        result
     } else {
-        let key = result
-            .columns()
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.role == ColumnRole::Key);
+        let bounds = stage.window.iter().flat_map(|(_, bounds)| bounds);
+        let bounds: Vec<_> = bounds.collect();
+        let in_key =
+            |c: &ResultColumn| c.column.role == ColumnRole::Key || bounds.contains(&&c.expr);
+        let key = (0..columns.len())
+            .filter(|&i| columns.get(i).is_some_and(in_key))
+            .collect();
+        // To a client all columns are alike.
+        let result: Vec<_> = columns
+            .into_iter()
+            .map(|c| Column {
+                role: ColumnRole::Value,
+                ..c.column
+            })
+            .collect();
         plan = StreamNode::Output(Output {
-            key: key.map(|(i, _)| i).collect(),
-            types: result
-                .columns()
-                .iter()
-                .map(|c| c.sql_type.clone())
-                .collect(),
+            key,
+            types: result.iter().map(|c| c.sql_type.clone()).collect(),
             input: Arc::new(plan),
         })
         .into_plan();
-    }
+        Schema::new(result)
+    };
     Ok(QueryPlan {
         root: plan,
         schema: result,

@@ -40,7 +40,8 @@ pub use source::{Source, SourceColumn};
 pub struct QueryPlan {
     /// The root: [`StreamNode::Sink`] of a persistent query, [`StreamNode::Output`] of a push one.
     pub root: LogicalPlan,
-    /// Columns of the result: keys first.
+    /// Columns of the result: of a persistent query keys first; of a push query in the order of
+    /// SELECT and none of them a key ([`Output::key`] tells).
     pub schema: Schema,
     /// Stream or table.
     pub kind: SourceKind,

@@ -36,7 +36,7 @@ pub struct Sink {
 pub struct Output {
     /// Input.
     pub input: Arc<LogicalPlan>,
-    /// Which output columns belong to the key (filled in tombstones).
+    /// Which output columns belong to the key, window bounds included (filled in tombstones).
     pub key: Vec<usize>,
     /// Types of the columns.
     pub types: Vec<SqlType>,

@@ -6,6 +6,7 @@ mod canonical;
 mod errors;
 mod plans;
 mod pull;
+mod random;
 mod values;
 
 use weir_parser::Variables;

@@ -14,7 +14,7 @@ fn streams_are_filtered_and_projected() {
         Source: stream S topic=s [K KEY, V]
     ");
     assert_snapshot!(explain("SELECT *, ROWTIME FROM S EMIT CHANGES LIMIT 3;"), @r"
-    `K` INTEGER KEY, `V` INTEGER, `T` STRING, `A` ARRAY<INTEGER>, `ST` STRUCT<`X` INTEGER, `Y` STRING>, `D` DECIMAL(4, 2), `ROWTIME` BIGINT
+    `K` INTEGER, `V` INTEGER, `T` STRING, `A` ARRAY<INTEGER>, `ST` STRUCT<`X` INTEGER, `Y` STRING>, `D` DECIMAL(4, 2), `ROWTIME` BIGINT
     Output: [K, V, T, A, ST, D, ROWTIME]
       Projection: S.K AS K, S.V AS V, S.T AS T, S.A AS A, S.ST AS ST, S.D AS D, S.ROWTIME AS ROWTIME
         Source: stream S topic=s [K KEY, V, T, A, ST, D, ROWTIME]
