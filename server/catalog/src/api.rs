@@ -120,15 +120,6 @@ pub enum PrintEvent {
     Record(String),
 }
 
-/// A source that rows can be inserted into.
-#[derive(Debug, Clone)]
-pub struct InsertColumns {
-    /// Name of the source.
-    pub target: String,
-    /// Its columns.
-    pub columns: Vec<Column>,
-}
-
 /// What `/info` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {
@@ -141,4 +132,3 @@ pub struct ServerInfo {
     /// `RUNNING`, `DEGRADED`, `ERROR`.
     pub status: &'static str,
 }
-

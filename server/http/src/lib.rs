@@ -1,1 +1,29 @@
-//! The HTTP API: axum routes and streaming responses.
+//! The HTTP API: routes and streaming responses (spec/api.md §0 to §7). The only crate that knows
+//! axum.
+//!
+//! ```text
+//!  listener ─► HTTP/1.1, HTTP/2 (prior knowledge), WebSocket on one port
+//!     │
+//!     ├─ plain       /info /healthcheck /status /clusterStatus /v1/metadata /chc
+//!     ├─ statements  /ksql                    request ─► catalog ─► entities
+//!     ├─ query       /query /query-stream /close-query    rows as they come, one chunk each
+//!     ├─ inserts     /inserts-stream          rows in, acknowledgements out
+//!     └─ websocket   /ws/query
+//! ```
+//!
+//! Invariants: a response stream owns its query, so a client that goes away ends it; every stream
+//! is bounded, so a slow client holds its query back and nothing is piled up for it.
+
+mod inserts;
+mod json_row;
+mod plain;
+mod print;
+mod query;
+mod request;
+mod respond;
+mod server;
+mod statements;
+mod websocket;
+
+pub use json_row::write_row;
+pub use server::{HttpServer, ServeError};

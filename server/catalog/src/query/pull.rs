@@ -1,0 +1,168 @@
+//! Pull queries over a table: the state of the query that keeps it, filtered and projected.
+//!
+//! ```text
+//!  PullPlan ─► keys │ range │ scan of the partitions' stores ─► WHERE ─► SELECT ─► LIMIT
+//! ```
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::SchemaRef;
+use datafusion::scalar::ScalarValue;
+use tokio::sync::mpsc;
+use weir_engine::{Access, KeyAccess};
+use weir_planner::pull::{KeyLookup, PullAccess, PullPlan};
+use weir_protocol::ApiError;
+use weir_types::ErrorCode;
+
+use crate::api::{EndReason, QueryKind, RowEvent, RowStream};
+use crate::clock::now_ms;
+use crate::fleet::partition_of;
+use crate::metastore::Metastore;
+use crate::weir::Weir;
+
+fn failed(message: impl std::fmt::Display) -> ApiError {
+    ApiError::generic(ErrorCode::ServerError, message.to_string())
+}
+
+/// Reads the state and answers all rows at once.
+pub(super) fn answer(
+    weir: &Arc<Weir>,
+    store: &Metastore,
+    plan: &PullPlan,
+    text: &str,
+) -> Result<RowStream, ApiError> {
+    let name = &plan.source.name;
+    let Some(query) = store.own_query(name) else {
+        return Err(ApiError::statement(
+            ErrorCode::BadStatement,
+            format!("The query that keeps `{name}` is not running, so it cannot be read."),
+            text,
+        ));
+    };
+    let Some(info) = weir.fleet.materialized(&query.id) else {
+        return Err(failed(format!(
+            "{name} is not available yet. Please try again later."
+        )));
+    };
+    let mut batches = Vec::new();
+    for (partition, access) in accesses(weir, plan)? {
+        let read = weir
+            .fleet
+            .read_state(&query.id, &info, partition, &access)
+            .map_err(failed)?;
+        batches.extend(read);
+    }
+    let schema: SchemaRef = plan.input.inner().clone();
+    let renamed = batches
+        .into_iter()
+        .map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    let batch = concat_batches(&schema, &renamed).map_err(failed)?;
+    let batch = finish(plan, batch)?;
+    let (sender, rows) = mpsc::channel(2);
+    let tombstones = Vec::new();
+    // The channel has room for both.
+    let _ = sender.try_send(RowEvent::Rows { batch, tombstones });
+    let _ = sender.try_send(RowEvent::End(EndReason::Completed));
+    Ok(RowStream {
+        query_id: format!("query_{}", now_ms()),
+        kind: QueryKind::PullTable,
+        columns: plan.schema.columns().to_vec(),
+        rows,
+        guard: Box::new(()),
+    })
+}
+
+/// What to read of which partition; `None`: of all.
+fn accesses(weir: &Weir, plan: &PullPlan) -> Result<Vec<(Option<u32>, Access)>, ApiError> {
+    match &plan.access {
+        PullAccess::Scan => Ok(vec![(None, Access::Scan)]),
+        PullAccess::Range(range) => {
+            let bound = |value: &Option<ScalarValue>| {
+                value
+                    .as_ref()
+                    .map(ScalarValue::to_array)
+                    .transpose()
+                    .map_err(failed)
+            };
+            let access = Access::Range {
+                from: bound(&range.from)?,
+                to: bound(&range.to)?,
+            };
+            Ok(vec![(None, access)])
+        }
+        PullAccess::Keys(lookups) => {
+            let described = weir
+                .admin
+                .describe_topic(&plan.source.topic)
+                .map_err(failed)?;
+            let partitions = described.map_or(1, |t| t.partitions.len());
+            let partitions = u32::try_from(partitions).unwrap_or(1).max(1);
+            lookups
+                .iter()
+                .map(|lookup| access_of(plan, lookup, partitions))
+                .collect()
+        }
+    }
+}
+
+fn access_of(
+    plan: &PullPlan,
+    lookup: &KeyLookup,
+    partitions: u32,
+) -> Result<(Option<u32>, Access), ApiError> {
+    let key: Vec<ArrayRef> = lookup
+        .key
+        .iter()
+        .map(ScalarValue::to_array)
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    let partition = partition_of(&plan.source, &key, partitions).map_err(failed)?;
+    let access = Access::Keys(vec![KeyAccess {
+        key,
+        start: lookup.windows.start,
+        end: lookup.windows.end,
+    }]);
+    Ok((Some(partition), access))
+}
+
+/// WHERE, SELECT, LIMIT.
+fn finish(plan: &PullPlan, mut batch: RecordBatch) -> Result<RecordBatch, ApiError> {
+    if let Some(filter) = &plan.filter {
+        let predicate = weir_functions::compile::physical(filter, &plan.input).map_err(failed)?;
+        let mask = predicate
+            .evaluate(&batch)
+            .and_then(|v| v.into_array(batch.num_rows()))
+            .map_err(failed)?;
+        let mask = mask
+            .as_any()
+            .downcast_ref::<arrow::array::BooleanArray>()
+            .ok_or_else(|| failed("WHERE is not Boolean"))?;
+        batch = filter_record_batch(&batch, mask).map_err(failed)?;
+    }
+    if let Some(limit) = plan.limit {
+        batch = batch.slice(0, batch.num_rows().min(limit));
+    }
+    let columns = plan
+        .projection
+        .iter()
+        .map(|expr| {
+            weir_functions::compile::physical(expr, &plan.input)
+                .and_then(|e| e.evaluate(&batch)?.into_array(batch.num_rows()))
+                .map_err(failed)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let fields: Vec<_> = columns
+        .iter()
+        .zip(plan.schema.columns())
+        .map(|(array, column)| {
+            arrow::datatypes::Field::new(&column.name, array.data_type().clone(), true)
+        })
+        .collect();
+    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+    RecordBatch::try_new_with_options(schema, columns, &options).map_err(failed)
+}

@@ -1,0 +1,3 @@
+//! Statements that answer from what is there.
+
+pub mod listing;

@@ -1,0 +1,380 @@
+//! `POST /query`, `/query-stream`, `/close-query` (spec/api.md §4).
+//!
+//! ```text
+//!  RowStream ──► RowWriter (StreamedRow array | delimited | JSON array) ──► one chunk per row
+//! ```
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Version};
+use axum::response::Response;
+use futures::Stream;
+use weir_catalog::{
+    Answer, Endpoint, QueryFailure, QueryKind, QueryRequest, RowEvent, RowStream, Weir,
+};
+use weir_protocol::ApiError;
+use weir_types::{Column, ErrorCode};
+
+use crate::json_row::{write_row, write_string};
+use crate::print;
+use crate::request;
+use crate::respond::{self, DELIMITED, JSON, KSQL_V1};
+use crate::statements::unreadable;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowFormat {
+    /// `[{"header":…},\n{"row":…},\n…]`
+    Streamed,
+    /// A metadata line, then an array per line.
+    Delimited,
+    /// The same, wrapped as one JSON array.
+    JsonArray,
+}
+
+impl RowFormat {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Streamed => KSQL_V1,
+            Self::Delimited => DELIMITED,
+            Self::JsonArray => JSON,
+        }
+    }
+}
+
+/// The format that `Accept` asks for (spec §4.1); `None`: nothing fits.
+fn row_format(headers: &HeaderMap, endpoint: Endpoint) -> Option<RowFormat> {
+    let stream = endpoint == Endpoint::QueryStream;
+    let Some(types) = respond::accepted(headers) else {
+        return Some(if stream {
+            RowFormat::Delimited
+        } else {
+            RowFormat::Streamed
+        });
+    };
+    types.iter().find_map(|accepted| match accepted.as_str() {
+        "*/*" | DELIMITED => Some(RowFormat::Delimited),
+        KSQL_V1 => Some(RowFormat::Streamed),
+        JSON if stream => Some(RowFormat::JsonArray),
+        JSON => Some(RowFormat::Streamed),
+        other if respond::covers(other, DELIMITED) => Some(RowFormat::Delimited),
+        _ => None,
+    })
+}
+
+/// `POST /query`
+pub(crate) async fn query(State(weir): State<Arc<Weir>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(format) = row_format(&parts.headers, Endpoint::Query) else {
+        return respond::not_found().await;
+    };
+    let body = match request::read(body).await {
+        Ok(body) => body,
+        Err(error) => return unreadable(&error),
+    };
+    let request = match request::ksql_request(&body, parts.version) {
+        Ok(request) => request,
+        Err(error) => return respond::failed(&error, None),
+    };
+    let request = QueryRequest {
+        sql: request.ksql,
+        properties: request.streams_properties,
+        variables: request.session_variables,
+        request_properties: request.request_properties,
+        endpoint: Endpoint::Query,
+    };
+    match weir.query(request).await {
+        Ok(_) if parts.version == Version::HTTP_10 => respond::failed(&http_10(), None),
+        Ok(Answer::Rows(rows)) => rows_response(rows, format),
+        Ok(Answer::Print(_)) if parts.version == Version::HTTP_2 => {
+            respond::response(405, None, Body::empty())
+        }
+        Ok(Answer::Print(lines)) => print::response(lines, format != RowFormat::Delimited),
+        Err(QueryFailure {
+            error,
+            prepared: false,
+        }) => respond::failed(&error, Some(JSON)),
+        Err(QueryFailure {
+            error,
+            prepared: true,
+        }) => respond::failed_chunked(&error),
+    }
+}
+
+/// `POST /query-stream`
+pub(crate) async fn query_stream(State(weir): State<Arc<Weir>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Some(format) = row_format(&parts.headers, Endpoint::QueryStream) else {
+        return respond::not_found().await;
+    };
+    if parts.version == Version::HTTP_10 {
+        return respond::failed(&http_10(), None);
+    }
+    let body = match request::read(body).await {
+        Ok(body) => body,
+        Err(error) => return unreadable(&error),
+    };
+    let request = match request::query_stream_request(&body, parts.version) {
+        Ok(request) => request,
+        Err(error) => return respond::failed_chunked(&error),
+    };
+    let request = QueryRequest {
+        sql: request.sql,
+        properties: request.properties,
+        variables: request.session_variables,
+        request_properties: request.request_properties,
+        endpoint: Endpoint::QueryStream,
+    };
+    match weir.query(request).await {
+        Ok(Answer::Rows(rows)) => rows_response(rows, format),
+        Ok(Answer::Print(lines)) if format == RowFormat::Delimited => print::response(lines, false),
+        Ok(Answer::Print(_)) => respond::response(406, None, Body::empty()),
+        Err(failure) => respond::failed_chunked(&failure.error),
+    }
+}
+
+/// `POST /close-query`
+pub(crate) async fn close_query(State(weir): State<Arc<Weir>>, request: Request) -> Response {
+    let version = request.version();
+    let body = match request::read(request.into_body()).await {
+        Ok(body) => body,
+        Err(error) => return unreadable(&error),
+    };
+    let id = match request::close_query_request(&body, version) {
+        Ok(id) => id,
+        Err(error) => return respond::failed(&error, None),
+    };
+    if weir.close_query(&id) {
+        respond::response(200, None, Body::empty())
+    } else {
+        let message = format!("No query with id {id}");
+        respond::failed(&ApiError::generic(ErrorCode::BadRequest, message), None)
+    }
+}
+
+fn http_10() -> ApiError {
+    ApiError::generic(ErrorCode::BadRequest, "Queries need HTTP/1.1 or HTTP/2")
+}
+
+fn rows_response(rows: RowStream, format: RowFormat) -> Response {
+    let body = Body::from_stream(chunks(rows, format));
+    respond::response(200, Some(format.content_type()), body)
+}
+
+/// The chunks of a response: header, rows, end.
+fn chunks(rows: RowStream, format: RowFormat) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let mut writer = RowWriter::new(&rows, format);
+    let first = writer.header(&rows);
+    let state = (rows, writer, Some(first), false);
+    futures::stream::unfold(state, |(mut rows, mut writer, pending, ended)| async move {
+        if let Some(chunk) = pending
+            && !writer.holds_back()
+        {
+            return Some((futures::stream::iter(chunk), (rows, writer, None, ended)));
+        }
+        if ended {
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut ended = false;
+        match rows.rows.recv().await {
+            Some(RowEvent::Rows { batch, tombstones }) => {
+                for row in 0..batch.num_rows() {
+                    let tombstone = tombstones.get(row).copied().unwrap_or(false);
+                    writer.row(batch.columns(), row, tombstone, &mut out);
+                }
+            }
+            Some(RowEvent::Failed(error)) => {
+                writer.failed(&error, &mut out);
+                ended = true;
+            }
+            Some(RowEvent::End(reason)) => {
+                writer.end(Some(reason), &mut out);
+                ended = true;
+            }
+            None => {
+                writer.end(None, &mut out);
+                ended = true;
+            }
+        }
+        Some((futures::stream::iter(out), (rows, writer, None, ended)))
+    })
+    .flatten_chunks()
+}
+
+/// Flattens a stream of groups of chunks.
+trait FlattenChunks: Stream + Sized {
+    fn flatten_chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>>
+    where
+        Self: Stream<Item = futures::stream::Iter<std::vec::IntoIter<String>>>,
+    {
+        use futures::StreamExt;
+        self.flatten().map(|text| Ok(Bytes::from(text)))
+    }
+}
+
+impl<S: Stream> FlattenChunks for S {}
+
+/// Writes one answer in one format.
+struct RowWriter {
+    format: RowFormat,
+    kind: QueryKind,
+    /// A pull query over a table is written at once: its text so far.
+    held: String,
+}
+
+impl RowWriter {
+    fn new(rows: &RowStream, format: RowFormat) -> Self {
+        Self {
+            format,
+            kind: rows.kind,
+            held: String::new(),
+        }
+    }
+
+    /// A small table pull in a StreamedRow array goes out as one chunk (spec §4.2).
+    fn holds_back(&self) -> bool {
+        self.kind == QueryKind::PullTable && self.format == RowFormat::Streamed
+    }
+
+    /// Flush of a held answer, bytes (spec §4.2).
+    const FLUSH: usize = 5 * 1024;
+
+    fn header(&mut self, rows: &RowStream) -> Vec<String> {
+        let mut text = String::new();
+        match self.format {
+            RowFormat::Streamed => {
+                text.push_str("[{\"header\":{\"queryId\":");
+                write_string(&rows.query_id, &mut text);
+                text.push_str(",\"schema\":");
+                write_string(&schema_text(&rows.columns), &mut text);
+                text.push_str("}}");
+                if self.holds_back() {
+                    self.held = text;
+                    return Vec::new();
+                }
+                text.push_str(",\n");
+            }
+            RowFormat::Delimited | RowFormat::JsonArray => {
+                if self.format == RowFormat::JsonArray {
+                    text.push('[');
+                }
+                metadata(rows, &mut text);
+                if self.format == RowFormat::Delimited {
+                    text.push('\n');
+                }
+            }
+        }
+        vec![text]
+    }
+
+    fn row(
+        &mut self,
+        columns: &[arrow::array::ArrayRef],
+        row: usize,
+        tombstone: bool,
+        out: &mut Vec<String>,
+    ) {
+        let mut text = String::with_capacity(64);
+        match self.format {
+            RowFormat::Streamed => {
+                if self.holds_back() {
+                    self.held.push_str(",\n");
+                }
+                text.push_str("{\"row\":{\"columns\":");
+                write_row(columns, row, &mut text);
+                text.push_str(if tombstone {
+                    ",\"tombstone\":true}}"
+                } else {
+                    "}}"
+                });
+                if self.holds_back() {
+                    self.held.push_str(&text);
+                    if self.held.len() >= Self::FLUSH {
+                        out.push(std::mem::take(&mut self.held));
+                    }
+                    return;
+                }
+                text.push_str(",\n");
+            }
+            // Tombstones do not reach these formats.
+            RowFormat::Delimited | RowFormat::JsonArray if tombstone => return,
+            RowFormat::Delimited => {
+                write_row(columns, row, &mut text);
+                text.push('\n');
+            }
+            RowFormat::JsonArray => {
+                text.push(',');
+                write_row(columns, row, &mut text);
+            }
+        }
+        out.push(text);
+    }
+
+    fn failed(&mut self, error: &ApiError, out: &mut Vec<String>) {
+        let text = respond::error_text(error);
+        match self.format {
+            RowFormat::Streamed => {
+                let mut held = std::mem::take(&mut self.held);
+                if self.holds_back() {
+                    held.push_str(",\n");
+                }
+                out.push(format!("{held}{{\"errorMessage\":{text}}}"));
+                out.push("]".to_owned());
+            }
+            RowFormat::Delimited => out.push(format!("{text}\n")),
+            RowFormat::JsonArray => {
+                out.push(format!(",{text}"));
+                out.push("]".to_owned());
+            }
+        }
+    }
+
+    fn end(&mut self, reason: Option<weir_catalog::EndReason>, out: &mut Vec<String>) {
+        match self.format {
+            RowFormat::Streamed if self.holds_back() => {
+                let mut text = std::mem::take(&mut self.held);
+                text.push(']');
+                out.push(text);
+            }
+            RowFormat::Streamed => {
+                let message = match reason {
+                    Some(weir_catalog::EndReason::Limit) => "Limit Reached",
+                    _ => "Query Completed",
+                };
+                out.push(format!("{{\"finalMessage\":\"{message}\"}}"));
+                out.push("]".to_owned());
+            }
+            RowFormat::Delimited => {}
+            RowFormat::JsonArray => out.push("]".to_owned()),
+        }
+    }
+}
+
+/// ``` `ID` INTEGER KEY, `V` STRING```, roles as the catalog marked them.
+fn schema_text(columns: &[Column]) -> String {
+    weir_types::Schema::new(columns.to_vec()).to_string()
+}
+
+/// `{"queryId":…,"columnNames":[…],"columnTypes":[…]}`
+fn metadata(rows: &RowStream, out: &mut String) {
+    out.push_str("{\"queryId\":");
+    write_string(&rows.query_id, out);
+    out.push_str(",\"columnNames\":[");
+    list(rows.columns.iter().map(|c| c.name.clone()), out);
+    out.push_str("],\"columnTypes\":[");
+    list(rows.columns.iter().map(|c| c.sql_type.to_string()), out);
+    out.push_str("]}");
+}
+
+fn list(items: impl Iterator<Item = String>, out: &mut String) {
+    for (i, item) in items.enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_string(&item, out);
+    }
+}
