@@ -4,7 +4,8 @@
 //!  columns  c0 c1 c2 …      new rows, keys among them
 //!  seq, ts                  order in the step, event time
 //!  absent                   row has no value: a null stream value, a tombstone
-//!  headers                  only if some record of the batch has any
+//!  null_key                 record had no key at all, as against a key of null columns
+//!  headers                 only if some record of the batch has any
 //!  old      c0 c1 c2 …      tables: the rows before the change
 //! ```
 //!
@@ -30,6 +31,7 @@ pub(crate) struct Batch {
     pub(crate) seq: Vec<u64>,
     pub(crate) ts: Vec<i64>,
     pub(crate) absent: Option<Vec<bool>>,
+    pub(crate) null_key: Option<Vec<bool>>,
     pub(crate) headers: Option<Vec<Headers>>,
     pub(crate) old: Option<OldRows>,
 }
@@ -100,6 +102,7 @@ impl Batch {
             seq: pick(&self.seq, rows),
             ts: pick(&self.ts, rows),
             absent: self.absent.as_ref().map(|absent| pick(absent, rows)),
+            null_key: self.null_key.as_ref().map(|null| pick(null, rows)),
             headers: self.headers.as_ref().map(|headers| {
                 rows.iter()
                     .map(|row| headers[*row as usize].clone())
@@ -119,6 +122,7 @@ impl Batch {
         }
         let (first, second) = (self.len(), next.len());
         let absent = merge_parts(self.absent, next.absent, first, second, false);
+        let null_key = merge_parts(self.null_key, next.null_key, first, second, false);
         let headers = merge_parts(self.headers, next.headers, first, second, None);
         let old = match (self.old, next.old) {
             (Some(mut a), Some(b)) => {
@@ -138,6 +142,7 @@ impl Batch {
             seq,
             ts,
             absent,
+            null_key,
             headers,
             old,
         })

@@ -169,7 +169,7 @@ impl Compiler {
         match node {
             StreamNode::Source(node) => source(node, wants, part),
             StreamNode::TableFilter(node) => {
-                let old = knows_old(&node.input);
+                let old = wants.old || knows_old(&node.input);
                 let input = self.node(&node.input, Wants { old, ..wants }, part)?;
                 let predicate = Exprs::new([&node.predicate], node.input.schema())?;
                 let text = node.predicate.to_string();
@@ -222,10 +222,12 @@ impl Compiler {
                 }))
             }
             StreamNode::Materialize(node) => {
-                let input = self.node(&node.input, wants, part)?;
+                let known = knows_old(&node.input);
+                let old = wants.old && known;
+                let input = self.node(&node.input, Wants { old, ..wants }, part)?;
                 let store = store(part, &node.store, None);
                 let layout = TableStore::new(store, types(node.input.schema()), &node.key);
-                let computes_old = wants.old && !knows_old(&node.input);
+                let computes_old = wants.old && !known;
                 Ok(push(part, vec![input], move |_| {
                     let layout = layout.clone();
                     Ok(if computes_old {
@@ -253,7 +255,7 @@ impl Compiler {
         grouping: bool,
         part: &mut Part,
     ) -> Result<NodeInput, EngineError> {
-        let with_old = is_table(&node.input) && knows_old(&node.input);
+        let with_old = is_table(&node.input) && (grouping || knows_old(&node.input));
         let mut upstream = Part::default();
         let input = self.node(
             &node.input,

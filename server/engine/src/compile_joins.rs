@@ -242,6 +242,9 @@ impl Compiler {
         });
         let format = key_format(&join.right)
             .ok_or_else(|| EngineError::Plan("a join has no key format".into()))?;
+        let left_format = key_format(&join.left)
+            .ok_or_else(|| EngineError::Plan("a join has no key format".into()))?;
+        let primary = columns_of(join.left.schema(), &node.left_primary_key)?;
         let spec = Arc::new(FkLeftSpec {
             join_type: join.join_type,
             foreign_key: join.left_key,
@@ -252,10 +255,10 @@ impl Compiler {
             output: part.outputs.len() - 1,
         });
         let joined = push(part, vec![left, answered], move |partition| {
-            let encoder = key_encoder(&format, &foreign)?;
             Ok(Box::new(FkLeft {
                 spec: Arc::clone(&spec),
-                encoder,
+                encoder: key_encoder(&format, &foreign)?,
+                primary_encoder: key_encoder(&left_format, &primary)?,
                 partition,
             }))
         });

@@ -270,6 +270,7 @@ impl RecordReader for FrameReader {
             seq: vec![0; rows],
             ts: std::mem::take(&mut self.ts),
             absent: absent.contains(&true).then_some(absent),
+            null_key: None,
             headers: headers.iter().any(Option::is_some).then_some(headers),
             old: self.is_table.then(|| OldRows {
                 columns: old_columns,

@@ -146,6 +146,10 @@ impl InputQueue {
             columns: slice_columns(&batch.columns),
             seq,
             ts: batch.ts[from..from + rows].to_vec(),
+            null_key: batch
+                .null_key
+                .as_ref()
+                .map(|null| null[from..from + rows].to_vec()),
             absent: batch
                 .absent
                 .as_ref()

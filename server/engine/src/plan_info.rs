@@ -21,16 +21,15 @@ pub(crate) fn is_table(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// Whether the changes of a table can tell the row before.
+/// Whether the changes of a table can tell the row before without more ado. A foreign-key join
+/// can only where somebody insists (`Wants::old`): its result is not kept otherwise.
 pub(crate) fn knows_old(plan: &LogicalPlan) -> bool {
     match StreamNode::of(plan) {
         Some(StreamNode::Source(node)) => node.store.is_some(),
         Some(
-            StreamNode::Materialize(_)
-            | StreamNode::Aggregate(_)
-            | StreamNode::TableTableJoin(_)
-            | StreamNode::ForeignKeyJoin(_),
+            StreamNode::Materialize(_) | StreamNode::Aggregate(_) | StreamNode::TableTableJoin(_),
         ) => true,
+        Some(StreamNode::ForeignKeyJoin(_)) => false,
         _ => plan.inputs().first().is_some_and(|input| knows_old(input)),
     }
 }

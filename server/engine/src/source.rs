@@ -331,6 +331,7 @@ impl RecordReader for SourceReader {
 
         let columns = self.columns(&rows, &headers, &keys, &values)?;
         let absent: Vec<bool> = rows.iter().map(|row| row.absent).collect();
+        let null_key: Vec<bool> = rows.iter().map(|row| row.null_key).collect();
         Ok(Chunk {
             places: rows
                 .iter()
@@ -344,6 +345,7 @@ impl RecordReader for SourceReader {
                 seq: vec![0; rows.len()],
                 ts: rows.iter().map(|row| row.ts).collect(),
                 absent: absent.contains(&true).then_some(absent),
+                null_key: null_key.contains(&true).then_some(null_key),
                 headers: std::mem::take(&mut self.wants_headers).then_some(headers),
                 old: None,
             },

@@ -569,6 +569,7 @@ impl Operator for Aggregate {
                 .collect(),
             ts: emission.ts,
             absent: absent.contains(&true).then_some(absent),
+            null_key: None,
             headers: batch.headers.as_ref().map(|headers| {
                 action_rows
                     .iter()

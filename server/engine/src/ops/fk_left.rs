@@ -57,9 +57,11 @@ impl Instruction {
     }
 }
 
-/// Columns of a subscription after the foreign key: primary key bytes, hash of the left row (null:
-/// none), instruction, partition of the left task.
-pub(crate) const SUBSCRIPTION_TYPES: [DataType; 4] = [
+/// Columns of a subscription after the foreign key: primary key bytes, the primary key as its
+/// format writes it (subscribers are answered in that order), hash of the left row (null: none),
+/// instruction, partition of the left task.
+pub(crate) const SUBSCRIPTION_TYPES: [DataType; 5] = [
+    DataType::Binary,
     DataType::Binary,
     DataType::Binary,
     DataType::Int32,
@@ -87,6 +89,8 @@ pub(crate) struct FkLeft {
     pub(crate) spec: Arc<FkLeftSpec>,
     /// Encodes foreign keys as the right table's keys are, for the choice of the partition.
     pub(crate) encoder: Box<dyn Encoder>,
+    /// Encodes primary keys of the left table.
+    pub(crate) primary_encoder: Box<dyn Encoder>,
     pub(crate) partition: u32,
 }
 
@@ -217,7 +221,8 @@ impl FkLeft {
             .map(|(row, old)| (usize::from(*old), *row))
             .collect();
         let key = arrow::compute::interleave(&[new_key.as_ref(), old_key.as_ref()], &picks)?;
-        let primary = Keys::of(&project(&left.columns, &self.spec.primary_key), left.len())?;
+        let primary_columns = project(&left.columns, &self.spec.primary_key);
+        let primary = Keys::of(&primary_columns, left.len())?;
         let hashes = Self::hashes(
             &left.columns,
             &|row| left.ts[row],
@@ -236,12 +241,22 @@ impl FkLeft {
                 .encode(std::slice::from_ref(&key), None, &mut encoded)
                 .map_err(|error| EngineError::Internal(error.to_string()))?;
         }
+        let mut written = EncodedColumn::default();
+        self.primary_encoder
+            .encode(&primary_columns, None, &mut written)
+            .map_err(|error| EngineError::Internal(error.to_string()))?;
         let columns: Vec<ArrayRef> = vec![
             key,
             Arc::new(
                 sent.row
                     .iter()
                     .map(|row| Some(primary.get(*row)))
+                    .collect::<BinaryArray>(),
+            ),
+            Arc::new(
+                sent.row
+                    .iter()
+                    .map(|row| Some(written.get(*row).unwrap_or_default()))
                     .collect::<BinaryArray>(),
             ),
             Arc::new(

@@ -8,7 +8,7 @@
 //!
 //! | Store | Key | Value |
 //! |---|---|---|
-//! | subscriptions | foreign key, left primary key | partition of the left task (i32 LE), hash of the left row (nothing: none) |
+//! | subscriptions | foreign key, left primary key as its format writes it | partition of the left task (i32 LE), hash of the left row (16 bytes), left primary key |
 
 use std::ops::{Bound, ControlFlow};
 
@@ -84,13 +84,15 @@ impl Operator for FkRight {
         let no_key = new_null_array(&DataType::Binary, 0);
         let no_number = new_null_array(&DataType::Int32, 0);
         let (foreign, columns) = match &asked.columns[..] {
-            [foreign, primary, hash, instruction, partition] => {
-                (Some(foreign), [primary, hash, instruction, partition])
-            }
-            [] => (None, [&no_key, &no_key, &no_number, &no_number]),
+            [foreign, primary, written, hash, instruction, partition] => (
+                Some(foreign),
+                [primary, written, hash, instruction, partition],
+            ),
+            [] => (None, [&no_key, &no_key, &no_key, &no_number, &no_number]),
             _ => return Err(misfit()),
         };
-        let [primary, hash, instruction, partition] = columns;
+        let [primary, written, hash, instruction, partition] = columns;
+        let written = written.as_binary_opt::<i32>().ok_or_else(misfit)?;
         let primary = primary.as_binary_opt::<i32>().ok_or_else(misfit)?;
         let hash = hash.as_binary_opt::<i32>().ok_or_else(misfit)?;
         let instruction = instruction
@@ -129,14 +131,14 @@ impl Operator for FkRight {
                     Found::New(row)
                 };
                 ctx.store(self.store)?
-                    .range(Bound::Included(key), to, &mut |entry, value| {
-                        let primary = entry.get(key.len()..).unwrap_or_default();
-                        if let Some((partition, hash)) = value.split_first_chunk::<4>() {
-                            let hash = (!hash.is_empty()).then_some(hash);
+                    .range(Bound::Included(key), to, &mut |_, value| {
+                        if let Some((partition, rest)) = value.split_first_chunk::<4>()
+                            && let Some((hash, primary)) = rest.split_first_chunk::<16>()
+                        {
                             let partition = i32::from_le_bytes(*partition);
                             responses.push(
                                 primary,
-                                hash,
+                                Some(hash),
                                 now,
                                 partition,
                                 right.ts[row],
@@ -153,13 +155,14 @@ impl Operator for FkRight {
                 return Err(misfit());
             };
             let own_hash = hash.is_valid(row).then(|| hash.value(row));
-            let key = Self::subscription_key(foreign_keys.get(row), primary.value(row));
+            let key = Self::subscription_key(foreign_keys.get(row), written.value(row));
             let found = resolved.found[row];
             let store = ctx.store(self.store)?;
             match instruction {
                 Instruction::Answer | Instruction::AnswerIfFound => {
                     let mut value = partition.value(row).to_le_bytes().to_vec();
-                    value.extend_from_slice(own_hash.unwrap_or_default());
+                    value.extend_from_slice(own_hash.unwrap_or(&[0; 16]));
+                    value.extend_from_slice(primary.value(row));
                     store.put(&key, Some(&value), asked.ts[row])?;
                 }
                 _ => store.put(&key, None, asked.ts[row])?,

@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef};
 
 use super::{Context, Operator, only};
 use crate::EngineError;
-use crate::batch::Batch;
+use crate::batch::{Batch, is_null_key};
 use crate::expr::{Exprs, log_failures};
 
 /// See the module.
@@ -40,6 +40,10 @@ impl Operator for SelectKey {
             columns.extend(result);
         }
         debug_assert!(columns.iter().all(|column| column.len() == batch.len()));
+        let null_key: Vec<bool> = (0..batch.len())
+            .map(|row| is_null_key(&columns, row))
+            .collect();
+        batch.null_key = null_key.contains(&true).then_some(null_key);
         columns.append(&mut batch.columns);
         batch.columns = columns;
         Ok(batch)

@@ -487,6 +487,7 @@ impl SessionAggregate {
                 .collect(),
             ts: out.iter().map(|(out, _)| out.end).collect(),
             absent: absent.contains(&true).then_some(absent),
+            null_key: None,
             headers: None,
         })
     }

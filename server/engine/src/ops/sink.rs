@@ -141,7 +141,11 @@ impl Operator for Sink {
         let mut keys = EncodedColumn::default();
         match &mut self.key_encoder {
             Some(encoder) => {
-                let failed = encoder.encode(&columns, None, &mut keys);
+                let present: Option<NullBuffer> = batch
+                    .null_key
+                    .as_ref()
+                    .map(|null| null.iter().map(|null| !null).collect());
+                let failed = encoder.encode(&columns, present.as_ref(), &mut keys);
                 self.check(failed, true, ctx)?;
             }
             None => (0..rows).for_each(|_| keys.push_null()),

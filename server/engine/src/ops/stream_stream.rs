@@ -454,6 +454,7 @@ impl StreamStreamJoin {
             seq: step.out.iter().map(|out| out.seq).collect(),
             ts: step.out.iter().map(|out| out.ts).collect(),
             absent: None,
+            null_key: None,
             headers: headers.iter().any(Option::is_some).then_some(headers),
             old: None,
         })

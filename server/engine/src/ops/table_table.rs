@@ -183,6 +183,7 @@ impl TableTableJoin {
                 seq: own.seq,
                 ts,
                 absent: absent.contains(&true).then_some(absent),
+                null_key: None,
                 headers: own.headers,
                 old,
             },

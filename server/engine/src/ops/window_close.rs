@@ -202,6 +202,7 @@ impl WindowClose {
                 .collect(),
             ts,
             absent: None,
+            null_key: None,
             headers: batch.headers.as_ref().map(|headers| {
                 closed
                     .iter()
