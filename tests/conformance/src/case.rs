@@ -1,0 +1,215 @@
+//! Recorded cases: reading files, expanding variants.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+/// One case, its `{FORMAT}` and `{CONFIG}` filled in.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// Name with its variant.
+    pub(crate) name: String,
+    pub(crate) statements: Vec<String>,
+    pub(crate) properties: Map<String, Value>,
+    pub(crate) topics: Vec<Value>,
+    pub(crate) inputs: Vec<Record>,
+    pub(crate) outputs: Option<Vec<Record>>,
+    pub(crate) expected_exception: Option<Value>,
+    pub(crate) post_sources: Vec<Value>,
+}
+
+/// A record of a case.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) topic: String,
+    pub(crate) key: Value,
+    pub(crate) value: Value,
+    pub(crate) value_text: Option<String>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) headers: Option<Vec<(String, Option<String>)>>,
+    pub(crate) window: Option<Window>,
+}
+
+/// The window of a record's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) session: bool,
+}
+
+/// The cases of a file.
+pub(crate) fn load(path: &Path) -> Result<Vec<Case>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read: {error}"))?;
+    let text = without_lone_surrogates(&text);
+    let file: Value = serde_json::from_str(&text).map_err(|error| format!("no JSON: {error}"))?;
+    let tests = file
+        .get("tests")
+        .and_then(Value::as_array)
+        .ok_or("it has no `tests`")?;
+    let mut cases = Vec::new();
+    for test in tests {
+        for format in variants(test, "format") {
+            for config in variants(test, "config") {
+                cases.push(expand(test, format, config)?);
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// `\\uD800` to `\\uDFFF` without their other half as `?`, which is how Java writes such text.
+fn without_lone_surrogates(text: &str) -> String {
+    let unit = |at: usize| -> Option<u16> {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::with_capacity(text.len());
+    let (mut copied, mut at) = (0, 0);
+    let bytes = text.as_bytes();
+    while at < bytes.len() {
+        if bytes[at] != b'\\' {
+            at += 1;
+            continue;
+        }
+        let step = match unit(at) {
+            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => {
+                out.push_str(&text[copied..at]);
+                out.push('?');
+                copied = at + 6;
+                6
+            }
+            Some(_) => 6,
+            None => 2,
+        };
+        at += step;
+    }
+    out.push_str(&text[copied.min(text.len())..]);
+    out
+}
+
+fn variants<'a>(test: &'a Value, key: &str) -> Vec<Option<&'a str>> {
+    match test.get(key).and_then(Value::as_array) {
+        Some(list) => list.iter().map(Value::as_str).collect(),
+        None => vec![None],
+    }
+}
+
+fn expand(test: &Value, format: Option<&str>, config: Option<&str>) -> Result<Case, String> {
+    let fill = |text: &str| {
+        let text = format.map_or_else(
+            || text.to_owned(),
+            |format| text.replace("{FORMAT}", format),
+        );
+        match config {
+            Some(config) => text.replace("{CONFIG}", config),
+            None => text,
+        }
+    };
+    let list = |key: &str| {
+        test.get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut name = fill(test.get("name").and_then(Value::as_str).unwrap_or(""));
+    for variant in [format, config].into_iter().flatten() {
+        name.push_str(" - ");
+        name.push_str(variant);
+    }
+    let records = |key: &str| -> Result<Option<Vec<Record>>, String> {
+        match test.get(key).and_then(Value::as_array) {
+            Some(records) => records
+                .iter()
+                .map(record)
+                .collect::<Result<_, _>>()
+                .map(Some),
+            None => Ok(None),
+        }
+    };
+    Ok(Case {
+        statements: list("statements")
+            .iter()
+            .filter_map(Value::as_str)
+            .map(fill)
+            .collect(),
+        properties: test
+            .get("properties")
+            .and_then(Value::as_object)
+            .map(|properties| {
+                properties
+                    .iter()
+                    .map(|(key, value)| {
+                        let value = match value {
+                            Value::String(text) => Value::String(fill(text)),
+                            other => other.clone(),
+                        };
+                        (fill(key), value)
+                    })
+                    .collect()
+            })
+            .unwrap_or_default(),
+        topics: list("topics"),
+        inputs: records("inputs")
+            .map_err(|error| format!("{name}: {error}"))?
+            .unwrap_or_default(),
+        outputs: records("outputs").map_err(|error| format!("{name}: {error}"))?,
+        expected_exception: test.get("expectedException").cloned(),
+        post_sources: test
+            .pointer("/post/sources")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default(),
+        name,
+    })
+}
+
+fn record(value: &Value) -> Result<Record, String> {
+    let get = |key: &str| value.get(key).cloned().unwrap_or(Value::Null);
+    let window = match value.get("window") {
+        Some(window) if !window.is_null() => {
+            let bound = |key: &str| window.get(key).and_then(Value::as_i64).unwrap_or(0);
+            let kind = window.get("type").and_then(Value::as_str).unwrap_or("time");
+            Some(Window {
+                start: bound("start"),
+                end: bound("end"),
+                session: kind.eq_ignore_ascii_case("session"),
+            })
+        }
+        _ => None,
+    };
+    let headers = value
+        .get("headers")
+        .and_then(Value::as_array)
+        .map(|headers| {
+            headers
+                .iter()
+                .map(|header| {
+                    let text = |key: &str| {
+                        header
+                            .get(key)
+                            .and_then(Value::as_str)
+                            .map(ToOwned::to_owned)
+                    };
+                    (text("KEY").unwrap_or_default(), text("VALUE"))
+                })
+                .collect()
+        });
+    Ok(Record {
+        topic: value
+            .get("topic")
+            .and_then(Value::as_str)
+            .ok_or("a record has no topic")?
+            .to_owned(),
+        key: get("key"),
+        value: get("value"),
+        value_text: value
+            .get("valueText")
+            .and_then(Value::as_str)
+            .map(ToOwned::to_owned),
+        timestamp: value.get("timestamp").and_then(Value::as_i64),
+        headers,
+        window,
+    })
+}
