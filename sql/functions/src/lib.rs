@@ -17,6 +17,7 @@ mod aggregates;
 pub mod api;
 pub mod compile;
 pub mod convert;
+pub mod datetime;
 pub mod kernel;
 pub mod lambda;
 pub mod operators;
