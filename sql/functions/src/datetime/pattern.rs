@@ -407,8 +407,8 @@ impl Compiler {
             ('x', 2 | 4) => self.offset(count, "+0000"),
             ('x', 3 | 5) => self.offset(count, "+00:00"),
             (
-                'w' | 'W' | 'a' | 'B' | 'S' | 'F' | 'd' | 'h' | 'H' | 'k' | 'K' | 'm' | 's'
-                | 'D' | 'A' | 'n' | 'N' | 'z' | 'v' | 'O' | 'Z' | 'X' | 'x',
+                'w' | 'W' | 'a' | 'B' | 'S' | 'F' | 'd' | 'h' | 'H' | 'k' | 'K' | 'm' | 's' | 'D'
+                | 'A' | 'n' | 'N' | 'z' | 'v' | 'O' | 'Z' | 'X' | 'x',
                 _,
             ) => return Err(too_many(letter)),
             _ => return Err(format!("Unknown pattern letter: {letter}")),

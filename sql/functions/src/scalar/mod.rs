@@ -6,6 +6,7 @@
 mod array;
 mod bytes;
 mod conditional;
+mod datetime;
 mod extremes;
 mod java_regex;
 mod json;
@@ -42,6 +43,9 @@ pub(crate) fn families() -> Vec<&'static [Function]> {
         url::FUNCTIONS,
         conditional::FUNCTIONS,
         lambda::FUNCTIONS,
+        datetime::CONVERSIONS,
+        datetime::ARITHMETIC,
+        datetime::PATTERNS,
     ]
 }
 
