@@ -244,6 +244,8 @@ impl Read {
             'W' => self.week_of_month = stamped,
             'F' => self.week_in_month = stamped,
             'E' => self.day_of_week = stamped,
+            // Recorded: other numbers of a day of the week do not match.
+            'u' if !(1..=7).contains(&value) => return None,
             'u' => self.day_of_week = Some((value % 7 + 1, order)),
             'H' => self.hour_of_day = Some(value),
             'k' => self.hour_of_day = Some(if value == 24 { 0 } else { value }),
