@@ -80,7 +80,7 @@ impl Broker {
         Ok((broker, address, tasks))
     }
 
-    fn open(config: BrokerConfig, address: SocketAddr) -> Result<Self, BrokerError> {
+    pub(crate) fn open(config: BrokerConfig, address: SocketAddr) -> Result<Self, BrokerError> {
         let lock = match &config.data {
             Some(dir) => Some(lock(dir)?),
             None => None,
@@ -206,6 +206,7 @@ impl Broker {
     }
 
     fn clean_once(&self, tidy: bool) {
+        self.topics.sweep();
         for topic in self.topics.all() {
             let settings = topic.settings();
             for (index, partition) in topic.partitions().iter().enumerate() {
@@ -231,6 +232,7 @@ impl Broker {
 
     /// Brings everything to disk, so that the next start reads next to nothing.
     pub(crate) fn shut_down(&self) {
+        self.topics.sweep();
         for topic in self.topics.all() {
             for partition in topic.partitions() {
                 if let Err(e) = partition.flush_at_stop(now_ms()) {

@@ -3,7 +3,7 @@
 
 use crate::config::{Overrides, TopicSettings};
 use crate::storage::{Partition, StorageEnv};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,8 @@ pub(crate) struct Topics {
     dir: Option<PathBuf>,
     env: Arc<StorageEnv>,
     table: RwLock<Table>,
+    /// Folders of deleted topics.
+    doomed: Mutex<Vec<PathBuf>>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +80,7 @@ impl Topics {
             dir: data.map(|d| d.join(LOGS_DIR)),
             env,
             table: RwLock::default(),
+            doomed: Mutex::default(),
         }
     }
 
@@ -163,17 +166,28 @@ impl Topics {
         self.remove_files(&topic.name, topic.id);
     }
 
-    /// Removes the folder of a topic, also one that never came to be shown.
+    /// Gives the folder of a topic up, also of one that never came to be shown. A rename is quick enough to be waited for;
+    /// [`Self::sweep`] removes the files, as a start does after a crash in between.
     pub(crate) fn remove_files(&self, name: &str, id: Uuid) {
         let Some(dir) = self.topic_dir(name, id) else {
             return;
         };
-        // Renamed first, so that a start after a crash in the middle finishes the removal.
         let doomed = PathBuf::from(format!("{}{DELETED}", dir.display()));
-        let removed =
-            std::fs::rename(&dir, &doomed).and_then(|()| std::fs::remove_dir_all(&doomed));
-        if let Err(e) = removed {
-            tracing::warn!(folder = %dir.display(), error = %e, "the folder of a deleted topic could not be removed");
+        match std::fs::rename(&dir, &doomed) {
+            Ok(()) => self.doomed.lock().push(doomed),
+            Err(e) => {
+                tracing::warn!(folder = %dir.display(), error = %e, "the folder of a deleted topic could not be removed");
+            }
+        }
+    }
+
+    /// Removes the files of deleted topics.
+    pub(crate) fn sweep(&self) {
+        let doomed = std::mem::take(&mut *self.doomed.lock());
+        for dir in doomed {
+            if let Err(e) = std::fs::remove_dir_all(&dir) {
+                tracing::warn!(folder = %dir.display(), error = %e, "the folder of a deleted topic could not be removed");
+            }
         }
     }
 

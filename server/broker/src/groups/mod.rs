@@ -14,3 +14,6 @@ mod member;
 
 pub(crate) use group::{Group, GroupState};
 pub(crate) use member::{GroupError, JoinRequest, Joined, MemberRef, Reply, Token};
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// No fetch waits longer, whatever it asks for.
 const MAX_WAIT_MS: i32 = 300_000;
+/// No response holds more bytes of records, whatever is asked for (`fetch.max.bytes` of the broker).
+const MAX_BYTES: usize = 55 << 20;
 /// First fetch version that names topics by id.
 const TOPIC_IDS_FROM: i16 = 13;
 
@@ -78,7 +80,9 @@ fn read_all(request: &FetchRequest, version: i16, topics: &[Option<Arc<Topic>>])
     } else {
         Isolation::Uncommitted
     };
-    let mut left = usize::try_from(request.max_bytes).unwrap_or(0);
+    let mut left = usize::try_from(request.max_bytes)
+        .unwrap_or(0)
+        .min(MAX_BYTES);
     let mut pass = Pass {
         responses: Vec::with_capacity(request.topics.len()),
         bytes: 0,

@@ -19,7 +19,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let length = u32::from_be_bytes(*length) as usize;
-    if length > MAX_PAYLOAD {
+    // Nothing is empty here: eight zero bytes, as a crash may leave them, would pass for an empty frame.
+    if length == 0 || length > MAX_PAYLOAD {
         return None;
     }
     let payload = rest.get(..length)?;

@@ -154,3 +154,6 @@ impl Journal {
             .and_then(|(_, file)| file.try_clone().ok())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-const READ_BUFFER: usize = 64 << 10;
+const READ_BUFFER: usize = 16 << 10;
 
 /// Serves a connection until either side closes it or the broker stops.
 pub(crate) async fn serve(broker: Arc<Broker>, mut socket: TcpStream) {

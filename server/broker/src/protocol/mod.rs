@@ -17,3 +17,6 @@ mod guard;
 pub(crate) use api::APIS;
 pub(crate) use connection::serve;
 pub(crate) use dispatch::Peer;
+
+#[cfg(test)]
+mod tests;

@@ -18,3 +18,8 @@ pub(crate) use build::{control_marker, is_commit_marker, rebuild};
 pub(crate) use codec::Codec;
 pub(crate) use header::{BatchError, BatchHeader, HEADER_LEN, add_sequence};
 pub(crate) use walk::{body_of, check_plain_records, records};
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

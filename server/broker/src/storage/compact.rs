@@ -77,7 +77,7 @@ impl Log {
         let mut total = 0;
         let mut dirty = 0;
         let mut late = false;
-        for segment in self.cleanable(settings, now) {
+        for segment in self.cleanable(settings, now, i64::MAX) {
             total += segment.size;
             if segment.next > self.compacted_to {
                 dirty += segment.size;
@@ -89,10 +89,12 @@ impl Log {
         Ok(dirty > 0 && (late || dirty as f64 >= total as f64 * settings.min_cleanable_ratio))
     }
 
+    /// Sealed segments that may be compacted and end at or below `saved`.
     fn cleanable(
         &self,
         settings: &TopicSettings,
         now: i64,
+        saved: i64,
     ) -> impl Iterator<Item = &Segment> + use<'_> {
         let stable = self.last_stable();
         let lag = settings.min_compaction_lag_ms;
@@ -100,7 +102,8 @@ impl Log {
             .iter()
             .take(self.segments.len() - 1)
             .take_while(move |s| {
-                s.next <= stable && (lag <= 0 || now.saturating_sub(s.max_timestamp) > lag)
+                s.next <= stable.min(saved)
+                    && (lag <= 0 || now.saturating_sub(s.max_timestamp) > lag)
             })
     }
 
@@ -110,8 +113,13 @@ impl Log {
         settings: &TopicSettings,
         now: i64,
     ) -> io::Result<Option<CompactionPlan>> {
+        // In memory there is no start after a crash to be careful for.
+        let saved = match &self.dir {
+            Some(_) => self.checkpointed_to,
+            None => i64::MAX,
+        };
         let sources: Vec<Source> = self
-            .cleanable(settings, now)
+            .cleanable(settings, now, saved)
             .map(|s| Source {
                 base: s.base,
                 next: s.next,
@@ -309,7 +317,8 @@ impl CompactionPlan {
             out.next = source.next;
         }
         if let SegmentData::File(slot) = &out.data {
-            slot.get()?.sync_data()?;
+            // It exists also when nothing is left, as the place of the offsets.
+            slot.create()?.sync_data()?;
         }
         out.started = Some(out.max_timestamp);
         out.seal(&self.env)?;

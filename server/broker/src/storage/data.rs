@@ -23,7 +23,11 @@ impl SegmentData {
     pub(crate) fn write(&mut self, position: u64, head: &[u8], records: &[u8]) -> io::Result<()> {
         match self {
             Self::File(slot) => {
-                let file = slot.get()?;
+                let file = if position == 0 {
+                    slot.create()?
+                } else {
+                    slot.get()?
+                };
                 let written = write_file(&file, position, head, records);
                 if written.is_err() {
                     // Leave no torn batch behind: whatever is written next takes its place anyway,

@@ -23,7 +23,7 @@ impl FilePool {
         })
     }
 
-    /// A slot for the file at `path`, which is opened (and created) when it is first used.
+    /// A slot for the file at `path`, which is opened when it is first used.
     pub(crate) fn slot(self: &Arc<Self>, path: PathBuf) -> Arc<FileSlot> {
         Arc::new(FileSlot {
             pool: self.clone(),
@@ -66,8 +66,18 @@ pub(crate) struct FileSlot {
 }
 
 impl FileSlot {
-    /// The open file; opens it when needed.
+    /// The open file; opens it when needed. It must exist: only [`Self::create`] makes it, so that late work on a deleted
+    /// segment does not bring its file back.
     pub(crate) fn get(self: &Arc<Self>) -> io::Result<Arc<File>> {
+        self.open(false)
+    }
+
+    /// The open file, created when it does not exist.
+    pub(crate) fn create(self: &Arc<Self>) -> io::Result<Arc<File>> {
+        self.open(true)
+    }
+
+    fn open(self: &Arc<Self>, create: bool) -> io::Result<Arc<File>> {
         self.used.store(true, Ordering::Relaxed);
         let mut slot = self.file.lock();
         if let Some(file) = &*slot {
@@ -77,7 +87,7 @@ impl FileSlot {
             OpenOptions::new()
                 .read(true)
                 .write(true)
-                .create(true)
+                .create(create)
                 .truncate(false)
                 .open(&self.path)?,
         );

@@ -100,6 +100,8 @@ pub(crate) struct Log {
     pub(super) next: i64,
     pub(super) producers: ProducerTable,
     pub(super) compacted_to: i64,
+    /// Offset of the checkpoint on disk; compaction stays below it.
+    pub(super) checkpointed_to: i64,
     pub(super) since_checkpoint: u64,
     /// Sealed segments that are not on disk yet.
     pub(super) unsynced: Vec<Arc<FileSlot>>,
@@ -124,6 +126,7 @@ impl Log {
             next: start,
             producers: ProducerTable::default(),
             compacted_to: start,
+            checkpointed_to: start,
             since_checkpoint: 0,
             unsynced: Vec::new(),
             dirty: false,
@@ -260,15 +263,19 @@ impl Log {
         if due { self.roll() } else { Ok(()) }
     }
 
-    /// Seals the active segment and begins a new one.
+    /// Seals the active segment and begins a new one. On an error the old one stays active.
     pub(crate) fn roll(&mut self) -> io::Result<()> {
+        let next = Segment::empty(self.dir.as_deref(), &self.env, self.next);
+        if let SegmentData::File(slot) = &next.data {
+            // Its name keeps the next offset when all the others are deleted.
+            slot.create()?;
+        }
         if let Some(active) = self.segments.back_mut() {
             active.seal(&self.env)?;
             if let SegmentData::File(slot) = &active.data {
                 self.unsynced.push(slot.clone());
             }
         }
-        let next = Segment::empty(self.dir.as_deref(), &self.env, self.next);
         self.segments.push_back(next);
         Ok(())
     }

@@ -39,3 +39,6 @@ pub(crate) use lookup::TimeTarget;
 pub(crate) use partition::Partition;
 pub(crate) use producers::Refusal;
 pub(crate) use validate::validate;
+
+#[cfg(test)]
+mod tests;

@@ -203,6 +203,7 @@ impl Partition {
         }
         if let Some((dir, checkpoint)) = flush.checkpoint {
             checkpoint.write(&dir, true)?;
+            self.log.lock().checkpointed_to = checkpoint.recovered_to;
         }
         Ok(())
     }

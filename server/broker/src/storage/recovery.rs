@@ -98,6 +98,7 @@ fn from_checkpoint(
     log.producers = checkpoint.producers;
     log.compacted_to = checkpoint.compacted_to;
     log.next = checkpoint.recovered_to;
+    log.checkpointed_to = checkpoint.recovered_to;
     let mut covered = i64::MIN;
     for &base in bases.iter().filter(|b| **b < checkpoint.active.base) {
         let path = log_path(dir, base);

@@ -28,9 +28,13 @@ impl Log {
         let mut left = self.size();
         let mut to = self.start;
         for segment in &self.segments {
+            // Records without a time count by that of their arrival.
+            let newest = match segment.max_timestamp {
+                time if time >= 0 => Some(time),
+                _ => segment.started,
+            };
             let old = settings.retention_ms >= 0
-                && segment.max_timestamp != i64::MIN
-                && now.saturating_sub(segment.max_timestamp) > settings.retention_ms;
+                && newest.is_some_and(|t| now.saturating_sub(t) > settings.retention_ms);
             let large = u64::try_from(settings.retention_bytes)
                 .is_ok_and(|limit| left.saturating_sub(segment.size) >= limit);
             let only_markers = segment.max_timestamp == i64::MIN && segment.next < self.next;

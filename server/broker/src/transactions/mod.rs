@@ -453,3 +453,6 @@ fn prepare_abort(id: &str, t: &Transaction) -> Entry {
         epoch: t.epoch.saturating_add(1),
     }
 }
+
+#[cfg(test)]
+mod tests;
