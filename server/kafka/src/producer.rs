@@ -34,11 +34,26 @@ pub struct TopicHandle {
     _client: Arc<Client>,
 }
 
+/// How long a topic that nobody knows is asked for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl TopicHandle {
     /// Asks the cluster for the topic.
     pub(crate) fn open(client: &Arc<Client>, name: &str, wait: Duration) -> Result<Self> {
         let topic = Topic::new(client, name)?;
-        let partitions = topic.partitions(client, wait)?;
+        // A topic made a moment ago may not be known to every broker yet.
+        let patience = Instant::now() + wait.min(PATIENCE);
+        let partitions = loop {
+            match topic.partitions(client, wait) {
+                Err(error)
+                    if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Retriable)
+                        && Instant::now() < patience =>
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                other => break other?,
+            }
+        };
         Ok(Self {
             topic: Arc::new(topic),
             name: name.into(),

@@ -37,15 +37,15 @@ pub(crate) fn source_partitions(
             if found.contains_key(name) {
                 continue;
             }
-            match admin
-                .describe_topic(name)
-                .map_err(|e| QueryError::of_kafka(&e))?
-            {
-                Some(topic) => {
-                    found.insert(name.clone(), topic.partitions.len() as u32);
+            match existing(admin, name).map_err(|e| QueryError::of_kafka(&e))? {
+                Some(partitions) => {
+                    found.insert(name.clone(), partitions);
                 }
                 None if is_source => return Err(missing(name)),
-                None => {}
+                None => {
+                    let message = format!("The query's sink topic {name} does not exist");
+                    return Err(QueryError::new(ErrorClass::User, message));
+                }
             }
         }
     }
@@ -57,6 +57,20 @@ fn missing(topic: &str) -> QueryError {
         ErrorClass::User,
         format!("One or more source topics were missing: {topic}"),
     )
+}
+
+/// Partitions of a topic. One that was made a moment ago may not be known to every broker yet, so
+/// a missing topic is asked for again for a while.
+fn existing(admin: &Admin, topic: &str) -> Result<Option<u32>, KafkaError> {
+    let until = Instant::now() + Duration::from_secs(3);
+    loop {
+        let found = admin.describe_topic(topic)?;
+        let led = found.filter(|t| t.partitions.iter().all(|p| p.leader >= 0));
+        if led.is_some() || Instant::now() > until {
+            return Ok(led.map(|topic| topic.partitions.len() as u32));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The context of a query, its internal topics made.
@@ -81,6 +95,19 @@ pub(crate) fn context(
         .collect();
     if !topics.is_empty() {
         make_topics(&shared.admin, &topics).map_err(|e| QueryError::of_kafka(&e))?;
+    }
+    for topic in &layout.internal {
+        let found = existing(&shared.admin, &topic.name).map_err(|e| QueryError::of_kafka(&e))?;
+        if found != Some(topic.partitions) {
+            let message = format!(
+                "The internal topic {} must have {} partitions and has {}. Drop the query, or \
+                 delete the topic, and start it again.",
+                topic.name,
+                topic.partitions,
+                found.unwrap_or(0)
+            );
+            return Err(QueryError::new(ErrorClass::User, message));
+        }
     }
     let group = GroupMetadata::simple(&id).map_err(|e| QueryError::of_kafka(&e))?;
     Ok(QueryContext::new(spec, &id, layout, Arc::new(group), state))
