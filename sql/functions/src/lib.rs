@@ -18,6 +18,7 @@ pub mod api;
 pub mod compile;
 pub mod convert;
 pub mod datetime;
+pub mod java_map;
 pub mod kernel;
 pub mod lambda;
 pub mod operators;

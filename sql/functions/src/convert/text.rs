@@ -6,6 +6,7 @@ use weir_types::SqlType;
 use weir_types::java::{write_decimal, write_decimal_plain, write_double};
 
 use super::temporal;
+use crate::java_map::iteration_order;
 use crate::value::Value;
 
 /// Appends a value that is not NULL. Elements of collections come as Java prints the objects
@@ -59,7 +60,9 @@ pub fn write_element(value: &Value, sql_type: &SqlType, out: &mut String) {
         }
         (Value::Map(entries), SqlType::Map(key_type, value_type)) => {
             out.push('{');
-            for (i, (key, item)) in entries.iter().enumerate() {
+            let keys: Vec<Value> = entries.iter().map(|(key, _)| key.clone()).collect();
+            for (i, place) in iteration_order(&keys).into_iter().enumerate() {
+                let (key, item) = &entries[place];
                 out.push_str(if i > 0 { ", " } else { "" });
                 write_element(key, key_type, out);
                 out.push('=');

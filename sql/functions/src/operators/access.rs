@@ -35,7 +35,8 @@ pub fn subscript(base: &SqlType, index: &SqlType) -> Result<ScalarCall, Function
             let types = vec![base.clone(), index.clone()];
             Ok(operator("[]", types, (**item).clone(), ACCESS, element))
         }
-        SqlType::Map(key, value) if **key == *index => {
+        // A key of another type is in no map.
+        SqlType::Map(_, value) => {
             let types = vec![base.clone(), index.clone()];
             Ok(operator("[]", types, (**value).clone(), ACCESS, entry))
         }
@@ -45,7 +46,7 @@ pub fn subscript(base: &SqlType, index: &SqlType) -> Result<ScalarCall, Function
         ))),
         _ => Err(FunctionError::Unsuitable(format!(
             "Cannot access {base} with an index of type {index}: an ARRAY takes an INTEGER, a MAP \
-             a value of its key type"
+             a key"
         ))),
     }
 }

@@ -19,6 +19,7 @@ use arrow::datatypes::{
 use datafusion::common::{Result, internal_err};
 use num_bigint::BigInt;
 use weir_types::SqlType;
+use weir_types::java::double_to_string;
 
 use super::{STRICT, operator, spread};
 use crate::api::{FunctionError, ScalarCall};
@@ -94,6 +95,13 @@ impl Comparison {
             Self::Gt => order == Ordering::Greater,
             Self::GtEq => order != Ordering::Less,
         }
+    }
+
+    /// The result for values that may have no order: with NaN, FALSE. (IS NOT DISTINCT FROM is
+    /// the negation of IS DISTINCT FROM, which is FALSE.)
+    #[inline]
+    fn holds_partially(self, order: Option<Ordering>) -> bool {
+        order.map_or(self == Self::IsNotDistinctFrom, |order| self.holds(order))
     }
 
     /// The result where at least one side is NULL.
@@ -253,8 +261,7 @@ fn compare(op: Comparison, domain: Domain, call: &Call<'_>) -> Result<ArrayRef> 
         }
         Domain::Double => {
             let (l, r) = (doubles(left)?, doubles(right)?);
-            // NaN has no order: every operator is FALSE.
-            let holds = |l: f64, r: f64| Some(l.partial_cmp(&r).is_some_and(|o| op.holds(o)));
+            let holds = |l: f64, r: f64| Some(op.holds_partially(l.partial_cmp(&r)));
             primitives::<Float64Type>(op, (left, &l), (right, &r), call.rows, holds)
         }
         Domain::Instant => {
@@ -509,12 +516,10 @@ impl<'a> Grounds<'a> {
             )),
             DataType::Float64 => {
                 let value = array.as_primitive::<Float64Type>().value(index);
-                if value.is_finite() {
-                    let (unscaled, scale) = decimal::exact_double(value);
-                    Ok(Ground::Decimal(unscaled, scale))
-                } else {
-                    Err("Infinite or NaN: cannot be compared with a decimal".into())
-                }
+                // The decimal of its shortest text, so that the double 1.1 equals 1.10.
+                number::parse_big_decimal(&double_to_string(value))
+                    .map(|(unscaled, scale)| Ground::Decimal(unscaled, scale))
+                    .ok_or_else(|| "Infinite or NaN: cannot be compared with a decimal".into())
             }
             DataType::Decimal256(_, scale) => {
                 let value = array.as_primitive::<Decimal256Type>().value(index);

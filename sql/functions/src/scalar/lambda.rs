@@ -10,6 +10,7 @@ use arrow::buffer::NullBuffer;
 use arrow::compute::{interleave, take};
 use datafusion::common::{Result, internal_err};
 
+use crate::java_map::iteration_order;
 use crate::kernel::{Call, row_error};
 use crate::lambda::Lambda;
 use crate::registry::{Category, Function, Param, T, Type, Variant};
@@ -124,8 +125,9 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 struct Flat {
     /// Columns of the elements: one for an array, keys and values for a map.
     columns: Vec<ArrayRef>,
-    /// For each row where its elements are in `columns`; `None` for a NULL collection.
-    ranges: Vec<Option<std::ops::Range<usize>>>,
+    /// For each row the places of its elements in `columns`, in order of iteration; `None` for a
+    /// NULL collection.
+    places: Vec<Option<Vec<u32>>>,
 }
 
 impl Flat {
@@ -141,24 +143,33 @@ impl Flat {
         } else {
             return internal_err!("a collection is {}", arg.array.data_type());
         };
-        let ranges = (0..call.rows)
-            .map(|row| {
-                let index = arg.index(row);
-                (!arg.is_null(row)).then(|| offsets[index] as usize..offsets[index + 1] as usize)
-            })
-            .collect();
-        Ok(Self { columns, ranges })
+        let mut places = Vec::with_capacity(call.rows);
+        for row in 0..call.rows {
+            if arg.is_null(row) {
+                places.push(None);
+                continue;
+            }
+            let index = arg.index(row);
+            let (start, end) = (offsets[index] as usize, offsets[index + 1] as usize);
+            places.push(Some(match columns.as_slice() {
+                [keys, _] => iteration_order(&Value::all(&keys.slice(start, end - start))?)
+                    .into_iter()
+                    .map(|place| (start + place) as u32)
+                    .collect(),
+                _ => (start as u32..end as u32).collect(),
+            }));
+        }
+        Ok(Self { columns, places })
     }
 
     /// The row of each element, and the element's place.
     fn elements(&self) -> (UInt32Array, UInt32Array) {
         let mut parents = Vec::new();
         let mut places = Vec::new();
-        for (row, range) in self.ranges.iter().enumerate() {
-            for place in range.iter().cloned().flatten() {
-                parents.push(row as u32);
-                places.push(place as u32);
-            }
+        for (row, own) in self.places.iter().enumerate() {
+            let own = own.as_deref().unwrap_or_default();
+            parents.extend(std::iter::repeat_n(row as u32, own.len()));
+            places.extend_from_slice(own);
         }
         (parents.into(), places.into())
     }
@@ -171,19 +182,18 @@ impl Flat {
     }
 
     fn length(&self, row: usize) -> usize {
-        self.ranges
+        self.places
             .get(row)
-            .cloned()
-            .flatten()
-            .map_or(0, |range| range.len())
+            .and_then(Option::as_ref)
+            .map_or(0, Vec::len)
     }
 
     /// Which rows have a collection and did not fail.
     fn valid(&self, failed: &[bool]) -> Vec<bool> {
-        self.ranges
+        self.places
             .iter()
             .zip(failed)
-            .map(|(range, failed)| range.is_some() && !failed)
+            .map(|(own, failed)| own.is_some() && !failed)
             .collect()
     }
 }
@@ -239,10 +249,18 @@ fn filter(call: &Call<'_>) -> Result<ArrayRef> {
     let mut failed = vec![false; call.rows];
     mark(&mut failed, &result.failed);
     let holds: &BooleanArray = result.values.as_boolean();
+    // A NULL value cannot be kept in a map.
+    let values = columns.get(1);
     for (element, parent) in parents.values().iter().enumerate() {
-        if holds.is_null(element) && !failed[*parent as usize] {
-            failed[*parent as usize] = true;
-            row_error::<()>(|| "The lambda of FILTER gave NULL".to_owned());
+        let wrong = if holds.is_null(element) {
+            "gave NULL"
+        } else if holds.value(element) && values.is_some_and(|values| values.is_null(element)) {
+            "kept a NULL value"
+        } else {
+            continue;
+        };
+        if !std::mem::replace(&mut failed[*parent as usize], true) {
+            row_error::<()>(|| format!("The lambda of FILTER {wrong}"));
         }
     }
     collect(
@@ -336,8 +354,11 @@ fn reduce(call: &Call<'_>) -> Result<ArrayRef> {
         let places: UInt32Array = rows
             .iter()
             .map(|row| {
-                let range = flat.ranges.get(*row as usize).cloned().flatten()?;
-                Some((range.start + position) as u32)
+                flat.places
+                    .get(*row as usize)?
+                    .as_ref()?
+                    .get(position)
+                    .copied()
             })
             .collect();
         let parents = UInt32Array::from(rows.clone());

@@ -4,6 +4,7 @@ use arrow::array::ArrayRef;
 use datafusion::common::Result;
 use indexmap::IndexMap;
 
+use crate::java_map::iteration_order;
 use crate::kernel::Call;
 use crate::registry::{Category, Function, Param, Type, Variant};
 use crate::value::{Value, compare_text};
@@ -143,23 +144,11 @@ fn entries(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// The entries in the order in which a Java `HashMap` of them iterates: what users of ksqlDB see.
 fn in_hash_order(mut entries: Vec<(Value, Value)>) -> Vec<(Value, Value)> {
-    // Made for as many entries as there are, and doubled when more than three quarters full.
-    let mut buckets = entries.len().next_power_of_two();
-    if entries.len() > buckets * 3 / 4 {
-        buckets *= 2;
-    }
-    let bucket = |key: &Value| match key {
-        Value::String(text) => {
-            let hash = text.encode_utf16().fold(0u32, |hash, unit| {
-                hash.wrapping_mul(31).wrapping_add(u32::from(unit))
-            });
-            (hash ^ (hash >> 16)) as usize & (buckets - 1)
-        }
-        _ => 0,
-    };
-    // Entries of one bucket keep their order.
-    entries.sort_by_key(|(key, _)| bucket(key));
-    entries
+    let keys: Vec<Value> = entries.iter().map(|(key, _)| key.clone()).collect();
+    let order = iteration_order(&keys);
+    let mut take =
+        |place: usize| std::mem::replace(&mut entries[place], (Value::Null, Value::Null));
+    order.into_iter().map(&mut take).collect()
 }
 
 /// Keys in the order of `String.compareTo`.
@@ -173,19 +162,4 @@ pub(super) fn sorted_by_text(entries: &[(Value, Value)]) -> Vec<(&str, &Value)> 
         .collect();
     sorted.sort_by(|(left, _), (right, _)| compare_text(left, right));
     sorted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn order_is_that_of_a_java_hash_map() {
-        let entry = |key: &str| (Value::String(key.to_owned()), Value::Null);
-        let ordered = in_hash_order(vec![entry("B"), entry("a"), entry("가"), entry("")]);
-        assert_eq!(
-            ordered,
-            vec![entry("가"), entry(""), entry("a"), entry("B")]
-        );
-    }
 }
