@@ -212,7 +212,10 @@ impl RecordReader for SourceReader {
                 };
             }
         };
-        if row.null_key && self.spec.source.kind == SourceKind::Table {
+        // A table takes neither a record without a key nor one whose bytes stand for no row; only
+        // a value without bytes is a tombstone.
+        let no_row = row.absent && fetched.value(index).is_some();
+        if self.spec.source.kind == SourceKind::Table && (row.null_key || no_row) {
             ctx.counters.dropped += 1;
             return Ok(());
         }

@@ -38,13 +38,18 @@ pub(crate) struct Query {
 
 impl Query {
     /// Makes the tasks of a topology, one partition each.
-    pub(crate) fn new(topology: Topology, step: usize) -> Result<Self, String> {
+    pub(crate) fn new(
+        topology: Topology,
+        step: usize,
+        fail_on_bad_timestamp: bool,
+    ) -> Result<Self, String> {
         let mut tasks = Vec::new();
         let mut offsets = Vec::new();
         for part in &topology.parts {
             let options = TaskOptions {
                 output_partitions: vec![1; part.outputs().len()],
                 never_wait: true,
+                fail_on_bad_timestamp,
                 ..TaskOptions::default()
             };
             let stores = part

@@ -180,7 +180,7 @@ impl Session {
             sink: sink.name.clone(),
             topic: sink.topic.clone(),
             sources: plan.sources.clone(),
-            query: Query::new(topology, self.step)?,
+            query: self.query(topology)?,
         };
         if let Some(spec) = &topic.create {
             self.catalog.create_topic(spec);
@@ -195,6 +195,11 @@ impl Session {
             _ => self.queries.push(running),
         }
         Ok(())
+    }
+
+    fn query(&self, topology: weir_engine::Topology) -> Result<Query, String> {
+        let fail = self.catalog.config("ksql.timestamp.throw.on.invalid");
+        Query::new(topology, self.step, fail.as_deref() == Some("true"))
     }
 
     fn insert(
@@ -217,7 +222,7 @@ impl Session {
             sink: sink.name.clone(),
             topic: sink.topic.clone(),
             sources: plan.sources.clone(),
-            query: Query::new(topology, self.step)?,
+            query: self.query(topology)?,
         });
         Ok(())
     }
