@@ -23,6 +23,8 @@ pub mod consumer;
 pub mod error;
 mod groups;
 pub mod member;
+#[cfg(test)]
+mod mock_tests;
 mod offsets;
 pub mod producer;
 mod raw;

@@ -109,6 +109,11 @@ impl Producer {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// A topic to write to; asks the cluster for it.
     pub fn topic(&self, name: &str, wait: Duration) -> Result<TopicHandle> {
         TopicHandle::open(&self.client, name, wait)

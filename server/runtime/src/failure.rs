@@ -94,14 +94,19 @@ impl Failures {
     /// Adds an error. Gives the time to wait before the next try: it doubles from `initial` (the
     /// first wait is twice that) and is not reset by success.
     pub fn add(&mut self, error: QueryError, initial: Duration, max: Duration) -> Duration {
-        self.errors.push_back(error);
-        if self.errors.len() > KEPT {
-            self.errors.pop_front();
-        }
+        self.note(error);
         self.count = self.count.saturating_add(1);
         initial
             .saturating_mul(1u32.checked_shl(self.count.min(31)).unwrap_or(u32::MAX))
             .min(max)
+    }
+
+    /// Keeps an error without changing when to try again.
+    pub fn note(&mut self, error: QueryError) {
+        self.errors.push_back(error);
+        if self.errors.len() > KEPT {
+            self.errors.pop_front();
+        }
     }
 
     /// The errors of the last hour before `now_ms`, oldest first.

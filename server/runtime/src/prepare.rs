@@ -157,9 +157,7 @@ pub(crate) fn tasks(
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let committed: HashMap<(String, i32), Decoded> = shared
-        .admin
-        .group_offsets(&id)
+    let committed: HashMap<(String, i32), Decoded> = patiently(|| shared.admin.group_offsets(&id))
         .map_err(kafka)?
         .into_iter()
         .map(|o| {
@@ -297,9 +295,10 @@ fn offsets_at(
     patiently(|| admin.offsets(places, at))
 }
 
-/// Tries again while a topic that was just made has no leader yet.
+/// Tries again while a topic that was just made has no leader yet, or while a transaction of
+/// another server's is still open (which ends by its timeout at the latest).
 fn patiently<T>(mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(20);
     loop {
         match ask() {
             Err(error)

@@ -172,9 +172,12 @@ impl Supervisor {
                 slots,
                 slot_count,
             } => {
-                for worker in &self.workers {
-                    worker.tell(Command::Join(membership.clone()));
-                }
+                // Whatever an earlier run of this server left open is aborted before anybody
+                // reads what is committed.
+                self.tell_all(|done| Command::Join {
+                    membership: membership.clone(),
+                    done,
+                });
                 tracing::debug!("slots {slots:?} of {slot_count} are ours");
                 self.slots = Some(Slots {
                     owned: slots,
@@ -188,18 +191,7 @@ impl Supervisor {
                 drop(done);
             }
             Order::Shutdown { done } => {
-                let waits: Vec<_> = self
-                    .workers
-                    .iter()
-                    .map(|worker| {
-                        let (done, wait) = bounded(0);
-                        worker.tell(Command::Stop { done });
-                        wait
-                    })
-                    .collect();
-                for wait in waits {
-                    let _ = wait.recv_timeout(CLOSING);
-                }
+                self.tell_all(|done| Command::Stop { done });
                 if let Err(error) = self.shared.database.flush() {
                     tracing::warn!("{error}");
                 }
@@ -237,8 +229,13 @@ impl Supervisor {
             self.shared.config.retry_max,
         );
         if let Some(entry) = self.queries.get_mut(query) {
-            let wait = entry.state.failures.lock().add(error, initial, max);
-            entry.prepare_at = Some(after(wait));
+            let mut failures = entry.state.failures.lock();
+            if entry.prepare_at.is_some_and(|at| at > Instant::now()) {
+                // Tasks on other workers fail of the same cause: one wait for all.
+                failures.note(error);
+            } else {
+                entry.prepare_at = Some(after(failures.add(error, initial, max)));
+            }
         }
     }
 
@@ -314,12 +311,17 @@ impl Supervisor {
         for entry in self.queries.values_mut() {
             entry.workers.clear();
         }
+        self.tell_all(|done| Command::CloseAll { done });
+    }
+
+    /// Tells every worker, and waits until all have answered.
+    fn tell_all(&self, command: impl Fn(Sender<()>) -> Command) {
         let waits: Vec<_> = self
             .workers
             .iter()
             .map(|worker| {
                 let (done, wait) = bounded(0);
-                worker.tell(Command::CloseAll { done });
+                worker.tell(command(done));
                 wait
             })
             .collect();

@@ -18,9 +18,10 @@ use weir_kafka::{
 };
 use weir_state::{Positions, StateError};
 
-use super::{Report, Worker};
+use super::{Current, Report, Worker};
 use crate::failure::{QueryError, now_ms};
 use crate::fetch::ReaderId;
+use crate::layout::InternalKind;
 use crate::positions::Committed;
 
 /// Why an epoch cannot be finished.
@@ -40,6 +41,9 @@ impl From<EngineError> for Failure {
 /// How often the ends of changelogs are looked up while they grow. Between two lookups RocksDB
 /// holds the older position, and a restart replays a little more than it must.
 const LOOK_UP: Duration = Duration::from_secs(10);
+
+/// `repartition.purge.interval.ms`.
+const PURGE: Duration = Duration::from_secs(30);
 
 /// The pause after an epoch that was given up, lest a cluster in trouble is asked again at once.
 const REST: Duration = Duration::from_millis(100);
@@ -144,9 +148,39 @@ impl Worker {
         if self.positions_looked_up.elapsed() > LOOK_UP {
             self.look_up_positions();
         }
+        if self.purged.elapsed() > PURGE {
+            self.purge();
+        }
+    }
+
+    /// Deletes what was read of repartition topics: nobody else reads them.
+    fn purge(&mut self) {
+        self.purged = Instant::now();
+        let mut before = Vec::new();
+        for task in self.tasks.values().filter(|task| !task.dirty) {
+            let internal = &task.query.layout.internal;
+            for (topic, at) in task.topics.iter().zip(&task.committed) {
+                let Some(topic) = topic else { continue };
+                let is_repartition = internal
+                    .iter()
+                    .any(|t| t.kind == InternalKind::Repartition && t.name == *topic);
+                if is_repartition && *at > 0 {
+                    before.push((
+                        TopicPartition::new(topic.as_str(), task.partition as i32),
+                        *at,
+                    ));
+                }
+            }
+        }
+        if !before.is_empty()
+            && let Err(error) = self.shared.admin.delete_records(&before)
+        {
+            tracing::debug!("{error}");
+        }
     }
 
     fn flush(&mut self, key: u64) -> Result<(), Failure> {
+        self.current = Some(Current::Task(key));
         if let Some(task) = self.tasks.get_mut(&key) {
             task.task.flush(now_ms(), &mut self.emitted)?;
         }
@@ -349,6 +383,13 @@ impl Worker {
         } else {
             self.reset();
         }
+    }
+
+    /// Nobody knows what went wrong: everything is prepared anew.
+    pub(super) fn give_up_epoch(&mut self) {
+        self.clear_emitted();
+        self.output.abort();
+        self.reset();
     }
 
     fn clear_emitted(&mut self) {

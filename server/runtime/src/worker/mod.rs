@@ -20,7 +20,9 @@ mod reading;
 mod restore;
 mod task;
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +32,7 @@ use weir_kafka::{Admin, ClientConfig, Consumer, GroupMetadata, Polled, Role, Wak
 use weir_state::Database;
 
 use crate::config::RuntimeConfig;
-use crate::failure::{QueryError, now_ms};
+use crate::failure::{ErrorClass, QueryError, now_ms};
 use crate::fetch::{FetchTable, PartitionKey, ReaderId};
 use crate::query::QueryContext;
 pub(crate) use output::Output;
@@ -66,13 +68,24 @@ pub(crate) struct Membership {
 /// What a worker is told. Tasks are closed with a commit; `done` is answered by dropping it.
 pub(crate) enum Command {
     Open(Box<TaskSeed>),
-    Close { query: String, done: Sender<()> },
-    CloseAll { done: Sender<()> },
-    Join(Membership),
+    Close {
+        query: String,
+        done: Sender<()>,
+    },
+    CloseAll {
+        done: Sender<()>,
+    },
+    /// The membership to work under. Answered once what an earlier run left open is aborted.
+    Join {
+        membership: Membership,
+        done: Sender<()>,
+    },
     PauseChanged,
     Push(Box<PushSeed>),
     CancelPush(u64),
-    Stop { done: Sender<()> },
+    Stop {
+        done: Sender<()>,
+    },
 }
 
 /// What a worker tells.
@@ -108,6 +121,12 @@ const LANES: usize = 3;
 /// With nothing to do, a worker looks up so seldom.
 const IDLE: Duration = Duration::from_secs(30);
 
+#[derive(Clone, Copy)]
+enum Current {
+    Task(u64),
+    Push(u64),
+}
+
 /// See the module.
 pub(crate) struct Worker {
     index: usize,
@@ -131,6 +150,9 @@ pub(crate) struct Worker {
     /// After an epoch that was given up, nothing is stepped before this.
     rest_until: Option<Instant>,
     positions_looked_up: Instant,
+    purged: Instant,
+    /// What is being stepped or flushed.
+    current: Option<Current>,
     emitted: Emitted,
     polled: Polled,
     moved: Vec<ReaderId>,
@@ -168,6 +190,8 @@ impl Worker {
             epoch: None,
             rest_until: None,
             positions_looked_up: Instant::now(),
+            purged: Instant::now(),
+            current: None,
             emitted: Emitted::default(),
             polled: Polled::default(),
             moved: Vec::new(),
@@ -184,20 +208,53 @@ impl Worker {
 
     fn run(&mut self) {
         loop {
-            while let Ok(command) = self.commands.try_recv() {
-                if self.handle(command) {
-                    return;
-                }
+            // A panic in an operator must not take all other queries with it.
+            match catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(panic) => self.panicked(panic.as_ref()),
             }
-            self.carry_out_plan();
-            let wait = self.wait();
-            self.poll(wait);
-            self.restore();
-            self.step_tasks();
-            self.step_pushes();
-            if self.is_epoch_due() {
-                self.end_epoch();
+        }
+    }
+
+    /// One turn of the loop. Whether the worker is to end.
+    fn turn(&mut self) -> bool {
+        self.current = None;
+        while let Ok(command) = self.commands.try_recv() {
+            if self.handle(command) {
+                return true;
             }
+        }
+        self.carry_out_plan();
+        let wait = self.wait();
+        self.poll(wait);
+        self.restore();
+        self.step_tasks();
+        self.step_pushes();
+        if self.is_epoch_due() {
+            self.end_epoch();
+        }
+        false
+    }
+
+    /// The query at work is taken for the one to blame.
+    fn panicked(&mut self, panic: &(dyn Any + Send)) {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        let message = format!("internal error: {text}");
+        tracing::error!("{message}");
+        match self.current.take() {
+            Some(Current::Task(key)) => {
+                self.fail_query_of(key, QueryError::new(ErrorClass::Unknown, message));
+            }
+            Some(Current::Push(id)) => {
+                self.emitted = Emitted::default();
+                self.fail_push(id, message);
+            }
+            None => self.give_up_epoch(),
         }
     }
 
@@ -217,13 +274,12 @@ impl Worker {
                 self.close_tasks(|_| true);
                 drop(done);
             }
-            Command::Join(membership) => {
+            Command::Join { membership, done } => {
                 self.membership = Some(membership);
-                // Whatever an earlier run of this server left open is aborted before anybody
-                // reads what is committed.
                 if let Err(error) = self.output.open() {
                     tracing::warn!("{error}");
                 }
+                drop(done);
             }
             Command::PauseChanged => self.pause_changed(),
             Command::Push(seed) => self.open_push(*seed),
@@ -362,6 +418,7 @@ impl Worker {
     }
 
     fn step_task(&mut self, key: u64) -> Result<(), epoch::Failure> {
+        self.current = Some(Current::Task(key));
         loop {
             let Some(task) = self.tasks.get_mut(&key) else {
                 return Ok(());

@@ -21,7 +21,7 @@ use weir_kafka::Waker;
 use weir_state::{KvStore, MemoryStore};
 use weir_types::records::{EncodedBatch, FetchedBatch, RecordMeta};
 
-use super::{SeedInput, Worker};
+use super::{Current, SeedInput, Worker};
 use crate::config::QueryOptions;
 use crate::failure::now_ms;
 use crate::fetch::{FetchTable, ReaderId};
@@ -424,6 +424,7 @@ impl Worker {
     pub(super) fn step_pushes(&mut self) {
         let mut over = Vec::new();
         for (id, push) in &mut self.pushes {
+            self.current = Some(Current::Push(*id));
             match push.round(&mut self.emitted) {
                 Round::Going => {}
                 Round::Ended => over.push((*id, None)),
