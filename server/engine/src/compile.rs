@@ -318,7 +318,7 @@ impl Compiler {
         let store = store(part, &node.store, retention);
         let group_columns: Vec<(String, SqlType)> =
             columns_of(&node.schema, &(0..node.group.len()).collect::<Vec<_>>())?;
-        let spec = Arc::new(ops::aggregate::AggregateSpec {
+        let spec = Arc::new(ops::group_by::AggregateSpec {
             group: Exprs::new(&node.group, schema)?,
             group_types: group_columns.iter().map(|(_, t)| t.to_arrow()).collect(),
             functions: node

@@ -20,7 +20,7 @@ use weir_state::codec::{ColumnView, write_key};
 use crate::EngineError;
 use crate::batch::take_columns;
 use crate::expr::Exprs;
-use crate::ops::aggregate::window_columns;
+use crate::ops::group_by::window_columns;
 use crate::ops::groups::StateLayout;
 use crate::ops::session::{session_bounds, session_prefix};
 use crate::ops::table_store::TableStore;

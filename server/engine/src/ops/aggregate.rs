@@ -14,107 +14,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
-use weir_functions::aggregate::Aggregate as AggregateFunction;
+use arrow::array::{ArrayRef, UInt32Array};
 use weir_planner::stream::{WindowShapeMs, WindowSpec};
 use weir_state::codec::ColumnView;
 use weir_state::codec::key::{KeyReader, from_ordered_i64, ordered_i64};
 
+use super::group_by::{AggregateSpec, accept, window_columns};
 use super::groups::{Groups, StateLayout};
+use super::held::{Held, append};
 use super::window_close::WindowClose;
 use super::{Context, Operator, only};
-use crate::batch::{Batch, Headers, Keys, OldRows, concat_columns, take_columns};
-use crate::expr::{Exprs, log_failures};
-use crate::{EngineError, LogEntry};
-
-/// What an aggregate computes; shared by the tasks of a sub-topology.
-pub(crate) struct AggregateSpec {
-    pub(crate) group: Exprs,
-    /// Arrow types of the group columns.
-    pub(crate) group_types: Vec<arrow::datatypes::DataType>,
-    pub(crate) functions: Vec<Arc<dyn AggregateFunction>>,
-    /// Arguments of each function.
-    pub(crate) args: Vec<Exprs>,
-    pub(crate) window: Option<WindowSpec>,
-    pub(crate) input_is_table: bool,
-    pub(crate) want_old: bool,
-    pub(crate) store: usize,
-}
-
-impl AggregateSpec {
-    /// Arguments of every function, for rows that were accepted.
-    pub(crate) fn args(
-        &self,
-        columns: &[ArrayRef],
-        accepted: &[bool],
-        log: Option<&mut Vec<LogEntry>>,
-    ) -> Result<Vec<Vec<ArrayRef>>, EngineError> {
-        let mut entries = Vec::new();
-        let args = self
-            .args
-            .iter()
-            .map(|args| {
-                args.evaluate(
-                    columns,
-                    accepted.len(),
-                    Some(accepted),
-                    &mut |_, captured| {
-                        log_failures(
-                            &mut entries,
-                            "Aggregate",
-                            |message| format!("Error computing an aggregate's argument: {message}"),
-                            captured,
-                        );
-                    },
-                )
-            })
-            .collect();
-        if let Some(log) = log {
-            log.append(&mut entries);
-        }
-        args
-    }
-}
-
-/// Group columns of rows, and which rows have a group: those with a value and no null group
-/// column.
-pub(crate) fn accept(
-    group: &Exprs,
-    columns: &[ArrayRef],
-    present: Option<&[bool]>,
-    rows: usize,
-    log: Option<&mut Vec<LogEntry>>,
-) -> Result<(Vec<ArrayRef>, Vec<bool>), EngineError> {
-    let mut entries = Vec::new();
-    let group = group.evaluate(columns, rows, present, &mut |index, captured| {
-        log_failures(
-            &mut entries,
-            "GroupBy",
-            |message| format!("Error calculating group-by column with index {index}: {message}"),
-            captured,
-        );
-    })?;
-    let mut accepted = present.map_or_else(|| vec![true; rows], <[bool]>::to_vec);
-    for (index, column) in group.iter().enumerate().filter(|(_, c)| c.null_count() > 0) {
-        for (row, accepted) in accepted.iter_mut().enumerate() {
-            if *accepted && column.is_null(row) {
-                *accepted = false;
-                entries.push(LogEntry::Processing {
-                    context: "GroupBy".to_owned(),
-                    message: format!(
-                        "Group-by column with index {index} resolved to null. The source row will \
-                         be excluded from the table."
-                    ),
-                    cause: Vec::new(),
-                });
-            }
-        }
-    }
-    if let Some(log) = log {
-        log.append(&mut entries);
-    }
-    Ok((group, accepted))
-}
+use crate::EngineError;
+use crate::batch::{Batch, Keys, OldRows, concat_columns, take_columns};
 
 /// One application to one group.
 #[derive(Clone, Copy)]
@@ -123,23 +34,6 @@ struct Action {
     window: i64,
     undo: bool,
     add: bool,
-}
-
-/// Rows of changed groups that are held until the flush.
-#[derive(Default)]
-struct Held {
-    /// Per slot: order of the last update, headers, where its old results are.
-    last: hashbrown::HashMap<u32, HeldSlot>,
-    old: Vec<ArrayRef>,
-    old_rows: usize,
-    updates: u64,
-}
-
-struct HeldSlot {
-    order: u64,
-    headers: Headers,
-    /// Row of the old results; `None` if the group did not exist.
-    old: Option<u32>,
 }
 
 /// See the module.
@@ -349,37 +243,17 @@ impl Aggregate {
         if hold {
             let mut clean = Vec::new();
             for (action, slot) in work.actions.iter().zip(slots) {
-                self.held.updates += 1;
+                let existed = self.groups.exists[*slot as usize];
                 let headers = batch.header(action.row as usize);
-                if self.groups.touch(*slot) {
-                    let exists = self.groups.exists[*slot as usize];
-                    let old = exists.then(|| (self.held.old_rows + clean.len()) as u32);
-                    if exists {
-                        clean.push(*slot);
-                    }
-                    let order = self.held.updates;
-                    self.held.last.insert(
-                        *slot,
-                        HeldSlot {
-                            order,
-                            headers,
-                            old,
-                        },
-                    );
-                } else if let Some(held) = self.held.last.get_mut(slot) {
-                    held.order = self.held.updates;
-                    held.headers = headers;
+                if self.held.note(*slot, headers, existed) {
+                    clean.push(*slot);
                 }
             }
             if self.spec.want_old && !clean.is_empty() {
-                append(&mut self.held.old, self.groups.results(&clean))?;
-                self.held.old_rows += clean.len();
+                self.held.remember(self.groups.results(&clean))?;
             }
-        } else {
-            slots.iter().for_each(|slot| {
-                self.groups.touch(*slot);
-            });
         }
+        slots.iter().for_each(|slot| self.groups.touch(*slot));
         if self.spec.input_is_table {
             self.runs.resize(self.groups.ts.len(), 0);
             let mut next = 0;
@@ -432,24 +306,6 @@ impl Aggregate {
         }
         Ok(())
     }
-}
-
-/// WINDOWSTART and WINDOWEND.
-pub(crate) fn window_columns(bounds: impl Iterator<Item = (i64, i64)>) -> Vec<ArrayRef> {
-    let (starts, ends): (Vec<i64>, Vec<i64>) = bounds.unzip();
-    vec![
-        Arc::new(Int64Array::from(starts)),
-        Arc::new(Int64Array::from(ends)),
-    ]
-}
-
-fn append(all: &mut Vec<ArrayRef>, next: Vec<ArrayRef>) -> Result<(), EngineError> {
-    *all = if all.is_empty() {
-        next
-    } else {
-        concat_columns(all, &next)?
-    };
-    Ok(())
 }
 
 impl Operator for Aggregate {
@@ -581,11 +437,8 @@ impl Operator for Aggregate {
     }
 
     fn flush(&mut self, ctx: &mut Context<'_>) -> Result<Batch, EngineError> {
-        let held = std::mem::take(&mut self.held);
-        self.held.updates = held.updates;
-        let mut changed: Vec<(u32, HeldSlot)> = held.last.into_iter().collect();
-        changed.sort_by_key(|(_, held)| held.order);
-        let slots: Vec<u32> = changed.iter().map(|(slot, _)| *slot).collect();
+        let changes = self.held.take();
+        let slots: Vec<u32> = changes.rows.iter().map(|row| row.slot).collect();
         let mut batch = Batch::default();
         if !slots.is_empty() {
             let windowed = self.spec.window.is_some();
@@ -604,14 +457,11 @@ impl Operator for Aggregate {
             batch.columns = reader.finish()?;
             batch.columns.extend(self.window_columns(&starts));
             if self.spec.want_old {
-                let present: Vec<bool> =
-                    changed.iter().map(|(_, held)| held.old.is_some()).collect();
-                let indices: UInt32Array = changed.iter().map(|(_, held)| held.old).collect();
+                let present: Vec<bool> = changes.rows.iter().map(|row| row.old.is_some()).collect();
                 let mut columns = batch.columns.clone();
-                columns.extend(if held.old.is_empty() {
-                    self.groups.results(&slots)
-                } else {
-                    take_columns(&held.old, &indices)?
+                columns.extend(match changes.old()? {
+                    Some(old) => old,
+                    None => self.groups.results(&slots),
                 });
                 batch.old = Some(OldRows {
                     columns,
@@ -625,8 +475,8 @@ impl Operator for Aggregate {
                 .map(|slot| !self.groups.exists[*slot as usize])
                 .collect();
             batch.absent = absent.contains(&true).then_some(absent);
-            if changed.iter().any(|(_, held)| held.headers.is_some()) {
-                batch.headers = Some(changed.into_iter().map(|(_, held)| held.headers).collect());
+            if changes.rows.iter().any(|row| row.headers.is_some()) {
+                batch.headers = Some(changes.rows.into_iter().map(|row| row.headers).collect());
             }
         }
         self.groups.write(ctx)?;

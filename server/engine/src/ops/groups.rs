@@ -234,14 +234,12 @@ impl Groups {
         Ok(())
     }
 
-    /// Marks a slot as changed; says whether it was clean.
-    pub(crate) fn touch(&mut self, slot: u32) -> bool {
-        let clean = !self.dirty[slot as usize];
-        if clean {
+    /// Marks a slot as changed.
+    pub(crate) fn touch(&mut self, slot: u32) {
+        if !self.dirty[slot as usize] {
             self.dirty[slot as usize] = true;
             self.dirty_slots.push(slot);
         }
-        clean
     }
 
     /// The result columns of slots.

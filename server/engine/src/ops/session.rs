@@ -26,7 +26,7 @@ use weir_state::codec::key::{KeyReader, from_ordered_i64, ordered_i64};
 use weir_state::codec::{ColumnView, write_key};
 use weir_types::records::EncodedColumn;
 
-use super::aggregate::{AggregateSpec, accept, window_columns};
+use super::group_by::{AggregateSpec, accept, window_columns};
 use super::groups::{StateLayout, results, write_state};
 use super::{Context, Operator, only};
 use crate::EngineError;

@@ -21,7 +21,7 @@ use weir_state::codec::key::{KeyReader, from_ordered_i64, ordered_i64};
 use weir_types::records::EncodedColumn;
 
 use super::Context;
-use super::aggregate::{AggregateSpec, window_columns};
+use super::group_by::{AggregateSpec, window_columns};
 use super::groups::StateLayout;
 use crate::EngineError;
 use crate::batch::{Batch, OldRows, take_columns};
