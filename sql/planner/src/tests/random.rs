@@ -89,18 +89,20 @@ fn expression() -> impl Strategy<Value = String> {
 
 /// Mostly a plain column, so that many queries can be planned.
 fn item() -> impl Strategy<Value = String> {
-    let column = prop::sample::select(vec!["K", "V", "T", "S.K", "V + 1", "COUNT(*)", "V > 1"]);
-    prop_oneof![3 => column.prop_map(str::to_owned), 1 => expression()]
+    let column = prop::sample::select(vec!["K", "V", "T", "A[1]", "V + 1", "LEN(T)", "V > 1"]);
+    prop_oneof![6 => column.prop_map(str::to_owned), 1 => expression()]
 }
 
 fn query() -> impl Strategy<Value = String> {
     let clause = |word: &'static str| {
-        prop::option::weighted(0.2, item()).prop_map(move |e| match e {
+        prop::option::weighted(0.1, item()).prop_map(move |e| match e {
             Some(e) => format!(" {word} {e}"),
             None => String::new(),
         })
     };
     let from = prop::sample::select(vec![
+        "S",
+        "S",
         "S",
         "U",
         "WIN",
@@ -108,6 +110,10 @@ fn query() -> impl Strategy<Value = String> {
         "S LEFT JOIN U ON S.V = U.ID",
     ]);
     let window = prop::sample::select(vec![
+        "",
+        "",
+        "",
+        "",
         "",
         " WINDOW TUMBLING (SIZE 1 SECOND)",
         " WINDOW SESSION (1 SECOND)",
@@ -117,18 +123,31 @@ fn query() -> impl Strategy<Value = String> {
         1..4,
     );
     let head = prop::sample::select(vec![
-        "CREATE STREAM O AS ",
-        "CREATE TABLE O AS ",
-        "INSERT INTO R ",
-        "",
+        "SELECT",
+        "SELECT",
+        "SELECT",
+        "CREATE STREAM O AS SELECT K AS ID,",
+        "CREATE TABLE O AS SELECT K AS ID, COUNT(*) AS N,",
+        "INSERT INTO R SELECT",
     ]);
-    (head, list, from, window, clause("WHERE"), clause("GROUP BY"), clause("PARTITION BY"), clause("HAVING"))
-        .prop_map(|(head, list, from, window, filter, group, partition, having)| {
-            format!(
-                "{head}SELECT {} FROM {from}{window}{filter}{group}{partition}{having} EMIT CHANGES;",
-                list.join(", ")
-            )
-        })
+    (
+        head,
+        list,
+        from,
+        window,
+        clause("WHERE"),
+        clause("GROUP BY"),
+        clause("PARTITION BY"),
+        clause("HAVING"),
+    )
+        .prop_map(
+            |(head, list, from, window, filter, group, partition, having)| {
+                format!(
+                    "{head} {} FROM {from}{window}{filter}{group}{partition}{having} EMIT CHANGES;",
+                    list.join(", ")
+                )
+            },
+        )
 }
 
 proptest! {
