@@ -71,19 +71,52 @@ pub fn write_double<S: TextSink + ?Sized>(value: f64, out: &mut S) {
     write_shortest(value, out);
 }
 
+/// The digits of the doubles for which Java (before 19) prints more than the shortest: whole
+/// numbers from 2^53 to 2^63, and powers of two.
+fn longer_digits(value: f64) -> Option<String> {
+    let bits = value.to_bits();
+    let (exponent, mantissa) = ((bits >> 52) as i32 - 1023, bits & ((1 << 52) - 1));
+    if (53..63).contains(&exponent) {
+        // All digits, but for those that the 53 bits of a double cannot tell.
+        let spare = (exponent - 54).max(0) as u32;
+        let unit = 10u64.pow(if spare > 1 {
+            spare * 30_103 / 100_000
+        } else {
+            0
+        });
+        let kept = (value as u64 + unit / 2) / unit * unit;
+        return Some(kept.to_string());
+    }
+    // Half of the distance at which a number still counts as this one, relative to it. Around a
+    // power of two Java takes the lesser distance, to its smaller neighbour, for both sides.
+    let tolerance = match exponent {
+        -1023 if mantissa.is_power_of_two() => 0.25 / mantissa as f64,
+        -1022.. if mantissa == 0 => f64::EPSILON / 4.0,
+        _ => return None,
+    };
+    // 30 digits of the value, and the nearest number of 2, 3, … digits.
+    let digits = |text: &str| {
+        let run = text.split('e').next().unwrap_or_default().replace('.', "");
+        format!("{run:0<30}").parse::<u128>().unwrap_or_default()
+    };
+    let exact = digits(&format!("{value:.29e}"));
+    (1..17)
+        .map(|places| format!("{value:.places$e}"))
+        .find(|text| {
+            let distance = digits(text).abs_diff(exact);
+            (distance as f64) < exact as f64 * tolerance
+        })
+}
+
 /// Appends a finite double above zero.
 fn write_shortest<S: TextSink + ?Sized>(value: f64, out: &mut S) {
     // ryu prints d.ddde±n or plain; digits and exponent are taken from it and laid out anew.
     let mut buffer = ryu::Buffer::new();
-    let two_digits;
-    let mut text = buffer.format_finite(value);
-    if value < 1e-320 {
-        // Java prints at least two digits and takes the nearest such number: 4.9E-324.
-        two_digits = format!("{value:.1e}");
-        if text.len() < two_digits.len() && two_digits.parse() == Ok(value) {
-            text = &two_digits;
-        }
-    }
+    let longer = longer_digits(value);
+    let text = match &longer {
+        Some(digits) => digits,
+        None => buffer.format_finite(value),
+    };
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((m, e)) => (m, e.parse::<i32>().unwrap_or(0)),
         None => (text, 0),
@@ -350,6 +383,19 @@ mod tests {
             (-1.5e-10, "-1.5E-10"),
             (f64::MAX, "1.7976931348623157E308"),
             (5e-324, "4.9E-324"),
+            // Java 17 prints more digits than are needed of these.
+            (4_611_686_018_427_387_904.0, "4.6116860184273879E18"),
+            (160_978_210_179_491_616.0, "1.60978210179491616E17"),
+            (1_844_674_407_370_955_161.0, "1.84467440737095526E18"),
+            (9_223_372_036_854_775_807.0, "9.223372036854776E18"),
+            (
+                f64::from_bits(0x0100_0000_0000_0000),
+                "7.2911220195563975E-304",
+            ),
+            (f64::from_bits(0x80), "6.32E-322"),
+            (9_007_199_254_740_992.0, "9.007199254740992E15"),
+            (1.0 / 1024.0, "9.765625E-4"),
+            (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
             (1e16, "1.0E16"),
             (123456.789, "123456.789"),
             (0.012, "0.012"),
