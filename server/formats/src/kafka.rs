@@ -14,6 +14,7 @@ use weir_types::records::EncodedColumn;
 
 use crate::columns::ColumnBuilder;
 use crate::error::{DecodeError, EncodeError, FormatError};
+use crate::surrogates::write_utf8;
 use crate::view::{self, View};
 use crate::{Decoded, Decoder, Encoder, Side};
 
@@ -151,7 +152,7 @@ impl Encoder for KafkaEncoder {
                     };
                     data.extend_from_slice(&bits.to_be_bytes());
                 }
-                View::Text(b) => data.extend_from_slice(b.value(row).as_bytes()),
+                View::Text(b) => write_utf8(b.value(row), data),
                 View::Binary(b) => data.extend_from_slice(b.value(row)),
                 _ => {}
             }

@@ -21,6 +21,7 @@ mod error;
 mod json;
 mod kafka;
 mod numbers;
+mod surrogates;
 mod view;
 pub mod window_key;
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+use arrow::array::Array;
 use proptest::prelude::*;
 use support::{Outcome, columns, convert, convert_one, format};
 use weir_formats::{Decoded, Side, decoder, encoder};
@@ -320,8 +321,8 @@ fn learned_members_do_not_carry_over_wrongly() {
 fn whole_payloads() {
     let columns = columns(&[("V", SqlType::Integer)]);
     for (payload, expected) in [
-        ("null", Some(Decoded::Null)),
-        (" null ", Some(Decoded::Null)),
+        ("null", None),
+        (" null ", None),
         ("{\"V\":1}{\"V\":2}", Some(Decoded::Row)),
         ("{\"V\":1} garbage", Some(Decoded::Row)),
         ("\u{feff}{\"V\":1}", Some(Decoded::Row)),
@@ -352,7 +353,7 @@ fn unwrapped_values() {
     for (sql_type, payload, expected) in [
         (SqlType::Boolean, "true", Outcome::Row("true".into())),
         (SqlType::Integer, "5 x", Outcome::Row("5".into())),
-        (SqlType::Integer, "null", Outcome::Null),
+        (SqlType::Integer, "null", Outcome::Row("<null>".into())),
         (SqlType::String, "", Outcome::Row("\"\"".into())),
         (SqlType::String, "\"a\"", Outcome::Row("\"a\"".into())),
         (
@@ -390,6 +391,14 @@ fn a_null_of_an_unwrapped_column_is_absent_bytes() {
         encoder.encode(&decoder.finish(), None, &mut out).unwrap();
         assert_eq!(out.get(0), expected);
     }
+}
+
+#[test]
+fn a_bare_null_is_no_key() {
+    let columns = columns(&[("K", SqlType::Integer)]);
+    let mut decoder = decoder(&json(), Side::Key, &columns, &[0]).unwrap();
+    assert_eq!(decoder.decode(Some(b"null")).unwrap(), Decoded::Null);
+    assert_eq!(decoder.finish()[0].null_count(), 1);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use weir_types::{SqlType, ValueFormat};
 use super::Delimiter;
 use crate::Encoder;
 use crate::error::{EncodeError, FormatError};
+use crate::surrogates::write_utf8;
 use crate::view::{self, Column, View, push_base64, push_decimal_plain, push_integer};
 
 /// Writes DELIMITED payloads of one side.
@@ -57,16 +58,9 @@ impl Encoder for DelimitedEncoder {
                 if column.is_null(row) {
                     continue;
                 }
-                match &column.view {
-                    View::Text(b) => {
-                        quote(b.value(row).as_bytes(), i == 0, delimiter, &mut out.data);
-                    }
-                    _ => {
-                        self.token.clear();
-                        write_token(column, row, &mut self.token);
-                        quote(&self.token, i == 0, delimiter, &mut out.data);
-                    }
-                }
+                self.token.clear();
+                write_token(column, row, &mut self.token);
+                quote(&self.token, i == 0, delimiter, &mut out.data);
             }
             out.end_row();
         }
@@ -74,7 +68,7 @@ impl Encoder for DelimitedEncoder {
     }
 }
 
-/// Writes a value other than text, without quotes.
+/// Writes a value without quotes.
 fn write_token(column: &Column<'_>, row: usize, out: &mut Vec<u8>) {
     match &column.view {
         View::Boolean(b) => {
@@ -85,8 +79,9 @@ fn write_token(column: &Column<'_>, row: usize, out: &mut Vec<u8>) {
         View::Double(b) => write_double(b[row], out),
         View::Decimal { unscaled, scale } => push_decimal_plain(unscaled[row], *scale, out),
         View::Binary(b) => push_base64(b.value(row), out),
-        // Text is quoted where it lies; `check` refuses what is left.
-        View::Text(_) | View::List { .. } | View::Map { .. } | View::Struct { .. } => {}
+        View::Text(b) => write_utf8(b.value(row), out),
+        // `check` refuses these.
+        View::List { .. } | View::Map { .. } | View::Struct { .. } => {}
     }
 }
 

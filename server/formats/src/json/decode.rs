@@ -57,11 +57,6 @@ impl JsonDecoder {
         let Some(first) = reader.scanner.peek() else {
             return self.nothing(&reader);
         };
-        if first == b'n' {
-            reader.scanner.literal("null")?;
-            self.push_nulls();
-            return Ok(Decoded::Null);
-        }
         if self.unwrapped {
             let (Some(field), Some(builder)) =
                 (self.object.fields.first_mut(), self.builders.first_mut())
@@ -72,9 +67,13 @@ impl JsonDecoder {
             if !field.projected {
                 builder.truncate(0);
             }
+            if first == b'n' && self.side == Side::Key {
+                return Ok(Decoded::Null);
+            }
         } else if first == b'{' {
             reader.members(&mut self.object, &mut self.builders, self.rows, 1)?;
         } else {
+            // The text `null` too: it is no tombstone but a record that cannot be read.
             let kind = node_kind(&reader.scanner);
             reader.scanner.skip_value(0)?;
             return Err(Fail::value(format!(

@@ -1,15 +1,9 @@
 //! JSON strings: escapes out and in, and values of any kind as text.
-//!
-//! Arrow text is UTF-8 and cannot hold half a surrogate pair, which JSON escapes can
-//! (`"\ud83d"`) and ksqlDB passes through. Such a half is held as a character of the last private
-//! plane, U+10F800 + (half − U+D800), and written as the same escape again.
 
 use super::Fail;
 use super::scan::{RawString, Scanner, deeper};
 use crate::numbers::Decimal;
-
-/// First of the 2048 characters that stand for halves of surrogate pairs.
-const HALF_BASE: u32 = 0x10_F800;
+use crate::surrogates::{half_of, stand_in};
 
 /// Appends the content of a string with its escapes resolved.
 #[inline]
@@ -42,7 +36,7 @@ fn resolve_escapes(raw: &str, out: &mut String) {
                         let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
                         out.extend(char::from_u32(code));
                     }
-                    (0xD800..0xE000, _) => out.extend(char::from_u32(HALF_BASE + unit - 0xD800)),
+                    (0xD800..0xE000, _) => out.extend(stand_in(unit)),
                     _ => out.extend(char::from_u32(unit)),
                 }
             }
@@ -100,8 +94,8 @@ fn write_escaped(text: &str, wide: bool, out: &mut Vec<u8>) {
             '\r' => out.extend_from_slice(b"\\r"),
             '\t' => out.extend_from_slice(b"\\t"),
             '\0'..='\x1f' => unit(out, c as u16),
-            _ if u32::from(c) >= HALF_BASE => {
-                unit(out, (u32::from(c) - HALF_BASE + 0xD800) as u16);
+            '\u{10000}'.. if half_of(c).is_some() => {
+                half_of(c).into_iter().for_each(|half| unit(out, half));
             }
             '\u{10000}'.. if wide => {
                 c.encode_utf16(&mut [0; 2])
