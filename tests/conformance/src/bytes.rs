@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use weir_types::{FormatKind, SqlType, ValueFormat};
 
-use crate::case::Window;
+use crate::case::{Window, without_lone_surrogates};
 
 /// The bytes that `json` stands for in a record side with these columns.
 ///
@@ -112,7 +112,8 @@ pub(crate) fn decode(
         FormatKind::None | FormatKind::Delimited => Value::String(text()?),
         FormatKind::Json => {
             let text = text()?;
-            serde_json::from_str(&text).map_err(|error| format!("no JSON ({error}): {text}"))?
+            serde_json::from_str(&without_lone_surrogates(&text))
+                .map_err(|error| format!("no JSON ({error}): {text}"))?
         }
         FormatKind::Kafka => match types {
             [SqlType::Integer] => i32::from_be_bytes(bytes.try_into().map_err(|_| short())?).into(),

@@ -58,8 +58,9 @@ pub(crate) fn load(path: &Path) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-/// `\\uD800` to `\\uDFFF` without their other half as `?`, which is how Java writes such text.
-fn without_lone_surrogates(text: &str) -> String {
+/// `\\uD800` to `\\uDFFF` without their other half as the private characters that stand for them
+/// in columns of text (see `weir_formats`), since text in UTF-8 cannot hold them.
+pub(crate) fn without_lone_surrogates(text: &str) -> String {
     let unit = |at: usize| -> Option<u16> {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
         u16::from_str_radix(digits, 16).ok()
@@ -74,9 +75,9 @@ fn without_lone_surrogates(text: &str) -> String {
         }
         let step = match unit(at) {
             Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
-            Some(0xd800..=0xdfff) => {
+            Some(half @ 0xd800..=0xdfff) => {
                 out.push_str(&text[copied..at]);
-                out.push('?');
+                out.extend(char::from_u32(0x10_F800 + u32::from(half) - 0xd800));
                 copied = at + 6;
                 6
             }
