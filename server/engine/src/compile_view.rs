@@ -71,6 +71,13 @@ fn state(
         )?));
         return Ok(found);
     }
+    // HAVING behind EMIT FINAL.
+    if let LogicalPlan::Filter(node) = plan {
+        let found = state(&node.input, steps)?;
+        let predicate = Exprs::new([&node.predicate], node.input.schema())?;
+        steps.push(ViewStep::Filter(predicate));
+        return Ok(found);
+    }
     Ok(match StreamNode::of(plan) {
         Some(StreamNode::TableFilter(node)) => {
             let found = state(&node.input, steps)?;

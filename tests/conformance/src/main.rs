@@ -165,3 +165,33 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    /// The project's own cases, in steps of every size.
+    #[test]
+    fn own_cases_pass() {
+        let mut files = Vec::new();
+        collect(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("cases"),
+            &mut files,
+        )
+        .unwrap();
+        let cases: Vec<_> = files
+            .iter()
+            .flat_map(|file| case::load(file).unwrap())
+            .collect();
+        assert!(cases.len() > 15, "{} cases", cases.len());
+        for case in &cases {
+            for step in [1, 100] {
+                if let Err(error) = run::run(case, step) {
+                    panic!("{}: {error}", case.name);
+                }
+            }
+        }
+    }
+}
