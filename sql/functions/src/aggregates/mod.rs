@@ -13,6 +13,7 @@
 //! Invariant: `load` of what `save` gave restores a slot exactly, and rows are applied in order,
 //! so neither the size of batches nor eviction of groups changes a result.
 
+mod build;
 mod collect;
 mod count;
 mod decimal_sum;
@@ -20,6 +21,8 @@ mod distinct;
 mod extremum;
 mod hyperloglog;
 mod offset;
+#[cfg(test)]
+mod properties;
 mod slots;
 mod spread;
 mod statistics;

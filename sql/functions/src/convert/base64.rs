@@ -15,7 +15,7 @@ pub fn decode(text: &str) -> Result<Vec<u8>, String> {
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
-    if text.ends_with('=') && text.len() % 4 != 0 {
+    if text.ends_with('=') && !text.len().is_multiple_of(4) {
         return Err("its padding is incomplete".to_owned());
     }
     ENGINE.decode(text).map_err(|cause| cause.to_string())

@@ -16,6 +16,7 @@ mod lambda;
 mod map;
 mod mask;
 mod math;
+mod parts;
 mod regex;
 mod rounding;
 mod string;
@@ -34,6 +35,7 @@ pub(crate) fn families() -> Vec<&'static [Function]> {
         rounding::FUNCTIONS,
         extremes::FUNCTIONS,
         string::FUNCTIONS,
+        parts::FUNCTIONS,
         bytes::FUNCTIONS,
         mask::FUNCTIONS,
         regex::FUNCTIONS,
