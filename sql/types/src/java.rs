@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::java_digits::digits_of;
+
 /// Where text is appended to: a `String` or, on the way to the wire, a byte buffer.
 pub trait TextSink {
     /// Appends `text`.
@@ -35,7 +37,8 @@ fn push_zeros<S: TextSink + ?Sized>(out: &mut S, mut count: usize) {
 }
 
 /// Appends `value` as Java's `Double.toString` prints it: `1.0`, `1.0E7`, `1.0E-4`, `NaN`,
-/// `-Infinity` (spec/formats.md §1.9). Shortest digits that read back as the same double.
+/// `-Infinity` (spec/formats.md §1.9). The digits are those of Java 17, which are not always the
+/// shortest that read back as the same double.
 /// Allocates nothing beyond what `out` grows by.
 pub fn write_double<S: TextSink + ?Sized>(value: f64, out: &mut S) {
     if value.is_nan() {
@@ -68,55 +71,14 @@ pub fn write_double<S: TextSink + ?Sized>(value: f64, out: &mut S) {
             return;
         }
     }
-    write_shortest(value, out);
-}
-
-/// The digits of the doubles for which Java (before 19) prints more than the shortest: whole
-/// numbers from 2^53 to 2^63, and powers of two.
-fn longer_digits(value: f64) -> Option<String> {
-    let bits = value.to_bits();
-    let (exponent, mantissa) = ((bits >> 52) as i32 - 1023, bits & ((1 << 52) - 1));
-    if (53..63).contains(&exponent) {
-        // All digits, but for those that the 53 bits of a double cannot tell.
-        let spare = (exponent - 54).max(0) as u32;
-        let unit = 10u64.pow(if spare > 1 {
-            spare * 30_103 / 100_000
-        } else {
-            0
-        });
-        let kept = (value as u64 + unit / 2) / unit * unit;
-        return Some(kept.to_string());
-    }
-    // Half of the distance at which a number still counts as this one, relative to it. Around a
-    // power of two Java takes the lesser distance, to its smaller neighbour, for both sides.
-    let tolerance = match exponent {
-        -1023 if mantissa.is_power_of_two() => 0.25 / mantissa as f64,
-        -1022.. if mantissa == 0 => f64::EPSILON / 4.0,
-        _ => return None,
-    };
-    // 30 digits of the value, and the nearest number of 2, 3, … digits.
-    let digits = |text: &str| {
-        let run = text.split('e').next().unwrap_or_default().replace('.', "");
-        format!("{run:0<30}").parse::<u128>().unwrap_or_default()
-    };
-    let exact = digits(&format!("{value:.29e}"));
-    (1..17)
-        .map(|places| format!("{value:.places$e}"))
-        .find(|text| {
-            let distance = digits(text).abs_diff(exact);
-            (distance as f64) < exact as f64 * tolerance
-        })
+    write_positive(value, out);
 }
 
 /// Appends a finite double above zero.
-fn write_shortest<S: TextSink + ?Sized>(value: f64, out: &mut S) {
+fn write_positive<S: TextSink + ?Sized>(value: f64, out: &mut S) {
     // ryu prints d.ddde±n or plain; digits and exponent are taken from it and laid out anew.
     let mut buffer = ryu::Buffer::new();
-    let longer = longer_digits(value);
-    let text = match &longer {
-        Some(digits) => digits,
-        None => buffer.format_finite(value),
-    };
+    let text = buffer.format_finite(value);
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((m, e)) => (m, e.parse::<i32>().unwrap_or(0)),
         None => (text, 0),
@@ -137,6 +99,23 @@ fn write_shortest<S: TextSink + ?Sized>(value: f64, out: &mut S) {
         "" => "0",
         digits => digits,
     };
+    // At most 15 digits are the only ones as short; of more Java may find others, as it may of
+    // the smallest numbers, whose digits tell less. Large whole numbers keep more digits.
+    let large_whole = (9_007_199_254_740_992.0..9_223_372_036_854_775_808.0).contains(&value);
+    if significant.len() <= 15 && value >= f64::MIN_POSITIVE && !large_whole {
+        return lay_out(significant, first, out);
+    }
+    let digits = digits_of(value);
+    let significant = digits.text();
+    let trimmed = match significant.trim_end_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    lay_out(trimmed, digits.exponent - 1, out);
+}
+
+/// Appends a number of these digits, the first of which stands for `10^first`.
+fn lay_out<S: TextSink + ?Sized>(significant: &str, first: i32, out: &mut S) {
     if (-3..7).contains(&first) {
         if first < 0 {
             out.push_text("0.");
@@ -406,11 +385,28 @@ mod tests {
             (9999999.999, "9999999.999"),
             (-0.5, "-0.5"),
             (0.30000000000000004, "0.30000000000000004"),
+            (-1.844_674_407_370_955_3e18, "-1.84467440737095526E18"),
+            (-4.611_686_018_427_388e18, "-4.6116860184273879E18"),
+            (1.609_782_101_794_916_2e17, "1.60978210179491616E17"),
+            (7.291_122_019_556_398e-304, "7.2911220195563975E-304"),
+            (5.684_341_886_080_802e-14, "5.6843418860808015E-14"),
+            (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
+            (1e23, "1.0E23"),
+            (1e18, "1.0E18"),
+            (333.333_333_333_333_3, "333.3333333333333"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {
             let expected = text;
             assert_eq!(double_to_string(value), expected, "{value:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whole_doubles_read_back(value in any::<i64>()) {
+            let value = value as f64;
+            prop_assert_eq!(double_to_string(value).parse::<f64>().unwrap(), value);
         }
     }
 
@@ -506,7 +502,7 @@ mod tests {
             let (mut short, mut general) = (String::new(), String::new());
             write_double(value, &mut short);
             if value > 0.0 {
-                write_shortest(value, &mut general);
+                write_positive(value, &mut general);
                 prop_assert_eq!(short, general);
             }
         }

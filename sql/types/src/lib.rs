@@ -19,6 +19,7 @@ pub mod format;
 pub mod format_check;
 pub mod ident;
 pub mod java;
+mod java_digits;
 pub mod partition;
 pub mod records;
 pub mod row_errors;

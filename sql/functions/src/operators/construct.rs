@@ -1,4 +1,5 @@
-//! The constructors ARRAY, MAP and STRUCT (spec/sql.md §6). An element that fails is NULL.
+//! The constructors ARRAY, MAP and STRUCT (spec/sql.md §6). An element of an ARRAY or MAP that
+//! fails is NULL; a field that fails makes the whole STRUCT fail.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::interleave;
@@ -97,7 +98,11 @@ fn map_of_rows(call: &Call<'_>) -> Result<ArrayRef> {
 pub fn struct_(fields: &[StructField]) -> ScalarCall {
     let types = fields.iter().map(|field| field.sql_type.clone()).collect();
     let sql_type = SqlType::Struct(fields.to_vec());
-    operator("STRUCT", types, sql_type, CONSTRUCTOR, |call| {
+    let traits = Traits {
+        on_failure: OnFailure::Propagate,
+        ..CONSTRUCTOR
+    };
+    operator("STRUCT", types, sql_type, traits, |call| {
         let columns = call
             .args
             .iter()
