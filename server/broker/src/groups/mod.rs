@@ -10,6 +10,7 @@
 //! every join and sync gets exactly one reply; a static member's id changes with each incarnation, its assignment does not.
 
 mod group;
+mod liveness;
 mod member;
 
 pub(crate) use group::{Group, GroupState};

@@ -272,7 +272,8 @@ fn without_the_leaders_assignment_the_phase_ends() {
     let (a, b) = (h.join_new("a"), h.join_new("b"));
     h.advance(DELAY);
     h.advance(DELAY);
-    (h.joined(a), h.joined(b));
+    h.joined(a);
+    h.joined(b);
     let waiting = h.sync("fresh-b", 1, &[]);
     h.advance(10_000);
     assert_eq!(h.refused(waiting), GroupError::RebalanceInProgress);
@@ -374,5 +375,6 @@ fn a_join_asked_twice_is_answered_twice() {
     assert_eq!(h.refused(first), GroupError::RebalanceInProgress);
     let b = h.join(Harness::request("fresh-b", &["range"]));
     assert_eq!(h.joined(second).generation, 2);
-    (h.joined(b), h.joined(c));
+    h.joined(b);
+    h.joined(c);
 }

@@ -33,8 +33,8 @@ async fn requests(broker: &Broker, socket: &mut TcpStream, peer: &Peer) -> io::R
     let (reader, mut writer) = socket.split();
     let mut reader = BufReader::with_capacity(READ_BUFFER, reader);
     while let Some(request) = frame::read(&mut reader, broker.settings.max_request_bytes).await? {
-        if let Some(response) = answer(broker, request, peer).await? {
-            writer.write_all(&response).await?;
+        if let Some(mut response) = answer(broker, request, peer).await? {
+            writer.write_all_buf(&mut response).await?;
         }
     }
     Ok(())

@@ -2,9 +2,10 @@
 
 use super::api::Api;
 use super::guard;
+use super::response::{Response, Sink};
 use crate::broker::Broker;
 use crate::error_code::ResponseCode;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::io;
@@ -36,7 +37,7 @@ pub(crate) async fn answer(
     broker: &Broker,
     mut frame: Bytes,
     peer: &Peer,
-) -> io::Result<Option<Bytes>> {
+) -> io::Result<Option<Response>> {
     let mut peek = frame.clone();
     let (Ok(key), Ok(version)) = (peek.try_get_i16(), peek.try_get_i16()) else {
         return Err(invalid("a request without key and version"));
@@ -45,8 +46,7 @@ pub(crate) async fn answer(
     let Some(api) = Api::find(key) else {
         return Err(invalid(format!("the API {key} is not served")));
     };
-    let mut out = BytesMut::with_capacity(256);
-    out.put_i32(0);
+    let mut out = Sink::new([]);
     if !api.serves(version) {
         if api.key != ApiKey::ApiVersions {
             return Err(invalid(format!("{:?} v{version} is not served", api.key)));
@@ -55,7 +55,7 @@ pub(crate) async fn answer(
         out.put_i32(correlation_id);
         let response = broker.api_versions(ResponseCode::UnsupportedVersion);
         response.encode(&mut out, 0).map_err(invalid)?;
-        return Ok(Some(finish(out)));
+        return Ok(Some(out.finish()));
     }
     if frame.len() > MAX_SMALL_REQUEST && api.key != ApiKey::Produce {
         return Err(invalid(format!("{:?} of {} bytes", api.key, frame.len())));
@@ -63,10 +63,7 @@ pub(crate) async fn answer(
     let header_version = api.key.request_header_version(version);
     let header = RequestHeader::decode(&mut frame, header_version).map_err(invalid)?;
     let client_id = header.client_id.as_deref().unwrap_or_default();
-    ResponseHeader::default()
-        .with_correlation_id(correlation_id)
-        .encode(&mut out, api.key.response_header_version(version))
-        .map_err(invalid)?;
+    begin(&mut out, api, version, correlation_id)?;
 
     macro_rules! serve {
         ($request:ident, $handle:expr) => {{
@@ -93,7 +90,15 @@ pub(crate) async fn answer(
             }
             encode(&response, &mut out, api, version)?;
         }
-        ApiKey::Fetch => serve_async!(FetchRequest, |r| broker.fetch(r, version)),
+        ApiKey::Fetch => {
+            let request: FetchRequest = decode(&mut frame, api, version)?;
+            let response = broker.fetch(request, version).await;
+            let partitions = response.responses.iter().flat_map(|t| &t.partitions);
+            let mut with_records = Sink::new(partitions.filter_map(|p| p.records.clone()));
+            begin(&mut with_records, api, version, correlation_id)?;
+            encode(&response, &mut with_records, api, version)?;
+            return Ok(Some(with_records.finish()));
+        }
         ApiKey::ListOffsets => serve!(ListOffsetsRequest, |r| broker.list_offsets(r, version)),
         ApiKey::Metadata => serve!(MetadataRequest, |r| broker.metadata(r, version)),
         ApiKey::OffsetCommit => serve!(OffsetCommitRequest, |r| broker.offset_commit(r)),
@@ -151,28 +156,20 @@ pub(crate) async fn answer(
         ApiKey::DescribeCluster => serve!(DescribeClusterRequest, |_| broker.describe_cluster()),
         _ => return Err(invalid(format!("the API {key} is not served"))),
     }
-    Ok(Some(finish(out)))
+    Ok(Some(out.finish()))
 }
 
-fn encode<T: Encodable>(
-    response: &T,
-    out: &mut BytesMut,
-    api: &Api,
-    version: i16,
-) -> io::Result<()> {
-    let failed = |e| {
+/// Writes the response's header.
+fn begin(out: &mut Sink, api: &Api, version: i16, correlation_id: i32) -> io::Result<()> {
+    ResponseHeader::default()
+        .with_correlation_id(correlation_id)
+        .encode(out, api.key.response_header_version(version))
+        .map_err(invalid)
+}
+
+fn encode<T: Encodable>(response: &T, out: &mut Sink, api: &Api, version: i16) -> io::Result<()> {
+    response.encode(out, version).map_err(|e| {
         tracing::error!(api = ?api.key, version, error = %e, "a response could not be encoded");
         invalid(e)
-    };
-    out.reserve(response.compute_size(version).map_err(failed)?);
-    response.encode(out, version).map_err(failed)
-}
-
-/// Puts the length in front.
-fn finish(mut out: BytesMut) -> Bytes {
-    let length = (out.len() - 4) as i32;
-    if let Some(slot) = out.first_chunk_mut::<4>() {
-        *slot = length.to_be_bytes();
-    }
-    out.freeze()
+    })
 }

@@ -13,6 +13,7 @@ mod connection;
 mod dispatch;
 mod frame;
 mod guard;
+mod response;
 
 pub(crate) use api::APIS;
 pub(crate) use connection::serve;

@@ -149,11 +149,13 @@ impl Log {
     }
 
     /// Puts the rewritten segments in place of the old ones. Those whose sources changed meanwhile are thrown away.
+    /// Returns the segments whose files are to be removed.
     pub(crate) fn finish_compaction(
         &mut self,
         plan: &CompactionPlan,
         done: Compaction,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<Segment>> {
+        let mut replaced = Vec::new();
         for (bases, mut segment) in done.outputs {
             let first = self.segments.iter().position(|s| s.base == segment.base);
             let same = first.is_some_and(|first| {
@@ -161,27 +163,36 @@ impl Log {
                 present.take(bases.len()).eq(bases.iter().copied())
             });
             let Some(first) = first.filter(|_| same) else {
-                segment.delete_files();
+                replaced.push(segment);
                 continue;
             };
             if let (Some(dir), SegmentData::File(slot)) = (&plan.dir, &segment.data) {
                 let target = log_path(dir, segment.base);
+                // A second name keeps the old file alive, so that replacing it is quick and freeing its blocks comes later,
+                // without the lock. Where links are impossible it is only slower.
+                let _ = std::fs::hard_link(&target, slot.path().with_extension("replaced"));
                 std::fs::rename(slot.path(), &target)?;
                 std::fs::rename(index_path(slot.path()), index_path(&target))?;
                 segment.data = SegmentData::File(self.env.files.slot(target));
             }
             for old in self.segments.drain(first..first + bases.len()) {
                 if old.base != segment.base {
-                    old.delete_files();
+                    replaced.push(old);
                 }
             }
             self.segments.insert(first, segment);
         }
         self.compacted_to = self.compacted_to.max(done.compacted_to);
-        if let Some(dir) = &plan.dir {
+        Ok(replaced)
+    }
+}
+
+impl CompactionPlan {
+    /// Removes what the round left in its folder.
+    pub(crate) fn clear(&self) {
+        if let Some(dir) = &self.dir {
             let _ = std::fs::remove_dir_all(dir.join(WORK_DIR));
         }
-        Ok(())
     }
 }
 

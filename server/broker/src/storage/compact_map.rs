@@ -2,7 +2,8 @@
 
 use ahash::RandomState;
 
-/// Slots at most: 4 Mi × 24 bytes = 96 MiB.
+/// Slots at most: 4 Mi × 24 bytes = 96 MiB. The map counts as full before it would grow beyond, so that the batch which
+/// fills it still fits.
 const MAX_SLOTS: usize = 1 << 22;
 const FIRST_SLOTS: usize = 1 << 10;
 
@@ -29,7 +30,7 @@ pub(crate) struct OffsetMap {
 
 impl OffsetMap {
     pub(crate) fn new() -> Self {
-        Self::with_limit(MAX_SLOTS / 4 * 3)
+        Self::with_limit(MAX_SLOTS / 8 * 5)
     }
 
     /// A map that says it is full at `max_used` keys.

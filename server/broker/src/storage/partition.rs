@@ -5,6 +5,7 @@ use super::env::StorageEnv;
 use super::log::{AppendError, Appended, FetchSlice, Isolation, Log, ReadError};
 use super::lookup::TimeTarget;
 use super::recovery;
+use super::segment::Segment;
 use super::validate::Incoming;
 use crate::config::TopicSettings;
 use crate::records::BatchHeader;
@@ -163,17 +164,20 @@ impl Partition {
 
     /// Moves the log start to `offset` (-1: to the end); records below are gone for good.
     pub(crate) fn delete_records(&self, offset: i64, now: i64) -> Result<i64, ReadError> {
-        let start = {
+        let (start, gone) = {
             let mut log = self.log.lock();
             log.delete_records(offset)?
         };
+        delete_files(&gone);
         self.flush(true, now)?;
         Ok(start)
     }
 
     /// Deletes what is beyond the topic's retention. Returns whether anything went.
     pub(crate) fn retain(&self, settings: &TopicSettings, now: i64) -> io::Result<bool> {
-        self.log.lock().retain(settings, now)
+        let gone = self.log.lock().retain(settings, now)?;
+        delete_files(&gone);
+        Ok(!gone.is_empty())
     }
 
     /// Compacts the sealed segments when enough of them is new.
@@ -190,7 +194,9 @@ impl Partition {
                 return Ok(());
             };
             let done = Compaction::run(&plan)?;
-            self.log.lock().finish_compaction(&plan, done)?;
+            let replaced = self.log.lock().finish_compaction(&plan, done)?;
+            delete_files(&replaced);
+            plan.clear();
         }
     }
 
@@ -206,6 +212,12 @@ impl Partition {
             self.log.lock().checkpointed_to = checkpoint.recovered_to;
         }
         Ok(())
+    }
+}
+
+fn delete_files(segments: &[Segment]) {
+    for segment in segments {
+        segment.delete_files();
     }
 }
 

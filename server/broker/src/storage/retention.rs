@@ -1,28 +1,37 @@
 //! Deleting old segments: by time, by size, by request.
+//!
+//! Removing a large file takes the system a while, so the segments that go are handed out, and the caller removes their
+//! files when it no longer holds the log's lock.
 
+use super::data::SegmentData;
 use super::log::{Log, ReadError};
+use super::segment::Segment;
 use crate::config::TopicSettings;
 use std::io;
 
 impl Log {
-    /// Moves the log start to `offset` (-1: to the end) and removes the segments below it.
-    pub(crate) fn delete_records(&mut self, offset: i64) -> Result<i64, ReadError> {
+    /// Moves the log start to `offset` (-1: to the end). Returns it with the segments that lie below.
+    pub(crate) fn delete_records(&mut self, offset: i64) -> Result<(i64, Vec<Segment>), ReadError> {
         let to = if offset == -1 { self.next } else { offset };
         if to < 0 || to > self.next {
             return Err(ReadError::OutOfRange);
         }
-        if to > self.start {
-            self.start = to;
-            self.drop_below_start()?;
+        if to <= self.start {
+            return Ok((self.start, Vec::new()));
         }
-        Ok(self.start)
+        self.start = to;
+        Ok((to, self.take_below_start()?))
     }
 
     /// Applies `retention.ms` and `retention.bytes`. Time goes by the largest timestamp in a segment, and takes the active
-    /// one too. Records that a transaction holds back stay. Returns whether anything was deleted.
-    pub(crate) fn retain(&mut self, settings: &TopicSettings, now: i64) -> io::Result<bool> {
+    /// one too. Records that a transaction holds back stay. Returns the segments that go.
+    pub(crate) fn retain(
+        &mut self,
+        settings: &TopicSettings,
+        now: i64,
+    ) -> io::Result<Vec<Segment>> {
         if !settings.delete || self.size() == 0 {
-            return Ok(false);
+            return Ok(Vec::new());
         }
         let stable = self.last_stable();
         let mut left = self.size();
@@ -45,15 +54,14 @@ impl Log {
             to = segment.next;
         }
         if to <= self.start {
-            return Ok(false);
+            return Ok(Vec::new());
         }
         self.start = to;
-        self.drop_below_start()?;
-        Ok(true)
+        self.take_below_start()
     }
 
-    /// Removes segments of which nothing may be read any more.
-    fn drop_below_start(&mut self) -> io::Result<()> {
+    /// Takes out the segments of which nothing may be read any more.
+    fn take_below_start(&mut self) -> io::Result<Vec<Segment>> {
         let active_is_below = self
             .segments
             .back()
@@ -61,16 +69,18 @@ impl Log {
         if active_is_below {
             self.roll()?;
         }
+        let mut gone = Vec::new();
         while self.segments.len() > 1 && self.segments.front().is_some_and(|s| s.next <= self.start)
         {
-            if let Some(gone) = self.segments.pop_front() {
-                gone.delete_files();
-                if let super::data::SegmentData::File(slot) = &gone.data {
-                    self.unsynced.retain(|s| s.path() != slot.path());
-                }
+            let Some(segment) = self.segments.pop_front() else {
+                break;
+            };
+            if let SegmentData::File(slot) = &segment.data {
+                self.unsynced.retain(|s| s.path() != slot.path());
             }
+            gone.push(segment);
         }
         self.compacted_to = self.compacted_to.max(self.start);
-        Ok(())
+        Ok(gone)
     }
 }

@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod hostile;
+mod responses;
 mod restart;
 mod versions;
+mod versions_coordinator;
 
 use super::api::APIS;
 use super::dispatch::{Peer, answer};
@@ -59,9 +61,10 @@ async fn ask<R: Request>(broker: &Broker, request: &R, version: i16) -> R::Respo
     let key = ApiKey::try_from(R::KEY).unwrap();
     let what = format!("{key:?} v{version}");
     let response = answer(broker, frame(request, version), &peer()).await;
-    let mut bytes = response
+    let mut response = response
         .unwrap_or_else(|e| panic!("{what}: {e}"))
         .unwrap_or_else(|| panic!("{what}: no response"));
+    let mut bytes = response.copy_to_bytes(response.remaining());
     assert_eq!(bytes.get_i32() as usize, bytes.len(), "{what}: length");
     let header = ResponseHeader::decode(&mut bytes, key.response_header_version(version)).unwrap();
     assert_eq!(header.correlation_id, 77, "{what}");

@@ -78,6 +78,9 @@ fn a_batch_damaged_before_the_checkpoint_is_not_looked_at_and_one_after_it_is_cu
     assert_eq!(fixture.partition.bounds().end, 3, "trusted without reading");
 }
 
+/// Something that happens to a partition's folder while nobody looks.
+type Damage = fn(&Path);
+
 /// Twenty batches in several segments, with a checkpoint, a transaction that was aborted and one that is open.
 fn rich() -> Fixture {
     let fixture = Fixture::on_disk(&[("segment.bytes", "1048576")]);
@@ -110,7 +113,7 @@ fn check_rich(fixture: &Fixture, what: &str) {
 
 #[test]
 fn lost_or_damaged_helpers_are_made_anew_from_the_log() {
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("nothing", |_| {}),
         ("no checkpoint", |dir| {
             std::fs::remove_file(dir.join("checkpoint")).unwrap();
