@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Column as PlanColumn;
 use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlan, Projection};
 use weir_functions::operators;
 use weir_parser::ast::{Ident, SourceKind};
+use weir_types::ident::pseudo;
 use weir_types::{Column, ColumnRole, Schema, SqlError, SqlType};
 
 use super::stage::{internal, schema};
@@ -43,7 +45,7 @@ pub(crate) fn target(name: &Ident, catalog: &dyn Catalog) -> Result<Arc<SourceIn
             info.name
         ));
     }
-    if info.schema.columns().iter().any(|c| is_header(c)) {
+    if info.schema.columns().iter().any(is_header) {
         return refuse(format!(
             "Cannot insert into {} because it has header columns",
             info.name
@@ -68,7 +70,7 @@ pub(crate) fn fit(mut plan: QueryPlan, target: &SourceInfo) -> Result<QueryPlan,
             plan.schema, target.schema
         ))
     };
-    if plan.schema.columns().len() != wanted.len() {
+    if plan.schema.columns().len() != wanted.len() || plan.window != target.window {
         return Err(incompatible());
     }
     let mut exprs = Vec::with_capacity(wanted.len());
@@ -77,9 +79,7 @@ pub(crate) fn fit(mut plan: QueryPlan, target: &SourceInfo) -> Result<QueryPlan,
         if own.name != wanted.name || own.role != wanted.role {
             return Err(incompatible());
         }
-        let column = PlanExpr::Column(datafusion::common::Column::new_unqualified(
-            own.name.clone(),
-        ));
+        let column = PlanExpr::Column(PlanColumn::new_unqualified(own.name.clone()));
         if own.sql_type == wanted.sql_type {
             exprs.push(column);
             continue;
@@ -100,9 +100,16 @@ pub(crate) fn fit(mut plan: QueryPlan, target: &SourceInfo) -> Result<QueryPlan,
         exprs.push(value.alias(&own.name));
     }
     if changed {
-        let types = wanted
+        let mut types: Vec<_> = wanted
             .iter()
-            .map(|c| (None, c.name.clone(), c.sql_type.clone()));
+            .map(|c| (None, c.name.clone(), c.sql_type.clone()))
+            .collect();
+        if plan.window.is_some() {
+            for bound in [pseudo::WINDOWSTART, pseudo::WINDOWEND] {
+                exprs.push(PlanExpr::Column(PlanColumn::new_unqualified(bound)));
+                types.push((None, bound.to_owned(), SqlType::Bigint));
+            }
+        }
         plan.root = Projection::try_new_with_schema(exprs, Arc::new(plan.root), schema(types)?)
             .map(LogicalPlan::Projection)
             .map_err(internal)?;

@@ -9,6 +9,16 @@ use weir_types::{SqlError, SqlType};
 use super::scope::is_time_unit;
 use super::{LambdaParam, Lowering, Typed, refuse, refused};
 
+/// The arguments of a call.
+struct Arguments {
+    /// Types of all of them.
+    types: Vec<ArgType>,
+    /// The ordinary ones, lowered.
+    lowered: Vec<Typed>,
+    /// The lambdas.
+    lambdas: Vec<ResolvedLambda>,
+}
+
 impl Lowering<'_> {
     pub(super) fn call(
         &mut self,
@@ -17,30 +27,31 @@ impl Lowering<'_> {
         args: &[Expr],
     ) -> Result<Typed, SqlError> {
         let name = function.name.as_str();
-        match registry::registry().kind(name) {
-            Some(FunctionKind::Scalar) => {}
-            // Where aggregates and table functions may stand, a node has computed them before.
-            Some(_) | None => {
-                return Err(refuse(
-                    expr,
-                    format!("Can't find any functions with the name '{name}'"),
-                ));
-            }
+        // Where aggregates and table functions may stand, a node has computed them before.
+        let hint = match registry::registry().kind(name) {
+            Some(FunctionKind::Scalar) => None,
+            Some(FunctionKind::Aggregate) => Some(": aggregate functions cannot be used here"),
+            Some(FunctionKind::Table) => Some(": table functions cannot be used here"),
+            None => Some(""),
+        };
+        if let Some(hint) = hint {
+            return Err(refuse(
+                expr,
+                format!("Can't find any functions with the name '{name}'{hint}"),
+            ));
         }
-        let (types, lowered, lambdas) = self.arguments(name, expr, args)?;
+        let Arguments {
+            types,
+            lowered,
+            lambdas,
+        } = self.arguments(name, expr, args)?;
         let call = registry::registry()
             .resolve_scalar(name, &types, lambdas)
             .map_err(|e| refused(expr, e))?;
         self.apply(expr, call, lowered)
     }
 
-    /// Types of all arguments, the lowered ordinary ones, and the lambdas.
-    fn arguments(
-        &mut self,
-        name: &str,
-        expr: &Expr,
-        args: &[Expr],
-    ) -> Result<(Vec<ArgType>, Vec<Typed>, Vec<ResolvedLambda>), SqlError> {
+    fn arguments(&mut self, name: &str, expr: &Expr, args: &[Expr]) -> Result<Arguments, SqlError> {
         let mut types = Vec::with_capacity(args.len());
         let mut lowered = Vec::with_capacity(args.len());
         for arg in args {
@@ -91,7 +102,11 @@ impl Lowering<'_> {
                 }
             }
         }
-        Ok((types, lowered, lambdas))
+        Ok(Arguments {
+            types,
+            lowered,
+            lambdas,
+        })
     }
 
     fn lambda(
@@ -137,7 +152,7 @@ impl Lowering<'_> {
         let ExprKind::Call { function, args } = &expr.kind else {
             return Err(refuse(expr, "A table function was expected here."));
         };
-        let (types, lowered, _) = self.arguments(&function.name, expr, args)?;
+        let Arguments { types, lowered, .. } = self.arguments(&function.name, expr, args)?;
         let call = registry::registry()
             .resolve_table(&function.name, &types)
             .map_err(|e| refused(expr, e))?;
