@@ -16,6 +16,7 @@ use crate::raw::{Client, Event, OK, Queue, array, check, cstring, millis, take_e
 /// A client that asks about and changes the cluster.
 pub struct Admin {
     client: Client,
+    config: ClientConfig,
     wait: Duration,
 }
 
@@ -66,11 +67,35 @@ impl Admin {
     pub fn new(config: &ClientConfig, wait: Duration) -> Result<Self> {
         let config = config.clone().or("reconnect.backoff.max.ms", "1000");
         let client = Client::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config, |_| {})?;
-        Ok(Self { client, wait })
+        Ok(Self {
+            client,
+            config,
+            wait,
+        })
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// Fails unless a broker answers. librdkafka 2.12 may abort the process (an assertion on
+    /// `eonce->refcnt`) when a request to a group's coordinator is under way while the broker goes
+    /// down, so such requests are made only to a cluster that answered a moment ago.
+    pub(crate) fn check_alive(&self, operation: impl Fn() -> String) -> Result<()> {
+        let mut metadata: *const rd_kafka_metadata = ptr::null();
+        let none = ptr::null_mut();
+        // SAFETY: the metadata is destroyed at once
+        unsafe {
+            let wait = millis(self.wait);
+            let code = rd_kafka_metadata(self.client.native(), 0, none, &mut metadata, wait);
+            check(code, operation)?;
+            rd_kafka_metadata_destroy(metadata);
+        }
+        Ok(())
     }
 
     /// How long each call waits.

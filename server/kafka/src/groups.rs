@@ -57,6 +57,7 @@ impl Admin {
     pub fn describe_group(&self, id: &str) -> Result<GroupDescription> {
         let operation = || format!("describe group {id}");
         let name = cstring(id)?;
+        self.check_alive(operation)?;
         // SAFETY: results are read while the event lives
         unsafe {
             let mut names = [name.as_ptr()];
@@ -118,6 +119,7 @@ impl Admin {
     pub fn delete_group(&self, id: &str) -> Result<()> {
         let operation = || format!("delete group {id}");
         let name = cstring(id)?;
+        self.check_alive(operation)?;
         // SAFETY: the request is copied by the call; results are read while the event lives
         unsafe {
             let mut request = rd_kafka_DeleteGroup_new(name.as_ptr());

@@ -6,7 +6,9 @@ use rdkafka::bindings::*;
 
 use crate::admin::Admin;
 use crate::error::Result;
-use crate::raw::{PartitionList, Queue, check, cstring, entries, failure, take_error};
+use crate::raw::{
+    Client, PartitionList, Queue, check, cstring, entries, failure, millis, take_error,
+};
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,11 +131,62 @@ impl Admin {
         Ok(offsets)
     }
 
-    /// What a group has committed. Waits while a transaction holds offsets of the group that are
+    /// What a group has committed for these partitions; those without are left out. Waits while a
+    /// transaction holds offsets that are not decided yet. Goes through a client of its own for
+    /// the time of the call, which is safe while brokers come and go.
+    pub fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<GroupOffset>> {
+        let operation = || format!("offsets of group {group}");
+        let config = self
+            .config()
+            .clone()
+            .with("group.id", group)
+            .with("isolation.level", "read_committed")
+            .with("enable.auto.commit", "false");
+        let client =
+            Client::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, &config, |_| {})?.without_close();
+        let mut list = PartitionList::new(partitions.len());
+        for p in partitions {
+            list.add(
+                &p.topic,
+                p.partition,
+                i64::from(RD_KAFKA_OFFSET_INVALID),
+                "",
+            )?;
+        }
+        let mut offsets = Vec::with_capacity(partitions.len());
+        // SAFETY: client and list live through the call, which fills the list
+        unsafe {
+            let code = rd_kafka_committed(client.native(), list.0, millis(self.wait()));
+            check(code, operation)?;
+            for p in entries(list.0) {
+                let topic = crate::raw::text(p.topic);
+                check(p.err, || {
+                    format!("{} for {topic}/{}", operation(), p.partition)
+                })?;
+                if p.offset >= 0 {
+                    let metadata = metadata_of(p.metadata, p.metadata_size);
+                    offsets.push(GroupOffset {
+                        topic,
+                        partition: p.partition,
+                        offset: p.offset,
+                        metadata,
+                    });
+                }
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// Everything a group has committed. Waits while a transaction holds offsets of the group that are
     /// not decided yet.
     pub fn group_offsets(&self, group: &str) -> Result<Vec<GroupOffset>> {
         let operation = || format!("offsets of group {group}");
         let name = cstring(group)?;
+        self.check_alive(operation)?;
         // SAFETY: the request is copied by the call; results are read while the event lives
         unsafe {
             let queue = Queue::new(self.client());
@@ -181,6 +234,7 @@ impl Admin {
     pub fn commit_group_offsets(&self, group: &str, offsets: &[GroupOffset]) -> Result<()> {
         let operation = || format!("commit offsets of group {group}");
         let name = cstring(group)?;
+        self.check_alive(operation)?;
         let mut list = PartitionList::new(offsets.len());
         for o in offsets {
             list.add(&o.topic, o.partition, o.offset, &o.metadata)?;

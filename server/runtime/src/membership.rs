@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
-use weir_kafka::{GroupMember, MemberEvent};
+use weir_kafka::{ErrorKind, GroupMember, MemberEvent};
 
 use crate::supervisor::Order;
 use crate::worker::Membership;
@@ -17,8 +17,31 @@ use crate::worker::Membership;
 /// How long a rebalance waits for this server's tasks to be closed.
 const CLOSING: Duration = Duration::from_secs(30);
 
-/// Follows the membership until `stop` is set.
+/// How long to wait before joining again after the membership was lost for good.
+const REJOIN: Duration = Duration::from_millis(500);
+
+/// Follows memberships until `stop` is set: `join` makes the first, and another whenever one has
+/// come to its end.
 pub(crate) fn follow(
+    join: impl Fn() -> weir_kafka::Result<GroupMember>,
+    topic: &Arc<str>,
+    slot_count: u32,
+    orders: &Sender<Order>,
+    stop: &AtomicBool,
+) {
+    while !stop.load(Ordering::Acquire) {
+        match join() {
+            Ok(member) => follow_one(&member, topic, slot_count, orders, stop),
+            Err(error) => tracing::warn!("{error}"),
+        }
+        if !stop.load(Ordering::Acquire) {
+            std::thread::sleep(REJOIN);
+        }
+    }
+}
+
+/// Follows one membership until it is of no more use.
+fn follow_one(
     member: &GroupMember,
     topic: &Arc<str>,
     slot_count: u32,
@@ -41,28 +64,38 @@ pub(crate) fn follow(
                     topic: topic.clone(),
                 };
                 let slots = partitions.iter().map(|p| *p as u32).collect();
-                if orders
-                    .send(Order::Joined {
-                        membership,
-                        slots,
-                        slot_count,
-                    })
-                    .is_err()
-                {
+                let joined = Order::Joined {
+                    membership,
+                    slots,
+                    slot_count,
+                };
+                if orders.send(joined).is_err() {
                     return;
                 }
             }
             Some(MemberEvent::Revoked) => {
-                let (done, wait) = bounded(0);
-                if orders.send(Order::Revoked { done }).is_err() {
-                    return;
-                }
-                let _ = wait.recv_timeout(CLOSING);
+                revoke(orders);
                 if let Err(error) = member.release() {
                     tracing::warn!("{error}");
                 }
             }
-            Some(MemberEvent::Error(error)) => tracing::warn!("{error}"),
+            Some(MemberEvent::Error(error)) => {
+                tracing::warn!("{error}");
+                // A static member whose join was answered twice (the broker went down in between)
+                // is taken for its own successor. Only this server has this instance id, so it
+                // may simply join again.
+                if matches!(error.kind, ErrorKind::StaleMember | ErrorKind::Fatal) {
+                    return revoke(orders);
+                }
+            }
         }
+    }
+}
+
+/// Has everything closed that ran under the membership.
+fn revoke(orders: &Sender<Order>) {
+    let (done, wait) = bounded(0);
+    if orders.send(Order::Revoked { done }).is_ok() {
+        let _ = wait.recv_timeout(CLOSING);
     }
 }

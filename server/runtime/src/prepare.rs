@@ -157,16 +157,27 @@ pub(crate) fn tasks(
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let committed: HashMap<(String, i32), Decoded> = patiently(|| shared.admin.group_offsets(&id))
-        .map_err(kafka)?
-        .into_iter()
-        .map(|o| {
-            (
-                (o.topic, o.partition),
-                Committed::decode(o.offset, &o.metadata),
-            )
+    let mut read: Vec<TopicPartition> = places
+        .iter()
+        .flat_map(|place| {
+            let partition = place.partition as i32;
+            let inputs = place.inputs.iter().flatten();
+            inputs.map(move |input| TopicPartition::new(input.topic.as_str(), partition))
         })
         .collect();
+    read.sort();
+    read.dedup();
+    let committed: HashMap<(String, i32), Decoded> =
+        patiently(|| shared.admin.committed(&id, &read))
+            .map_err(kafka)?
+            .into_iter()
+            .map(|o| {
+                (
+                    (o.topic, o.partition),
+                    Committed::decode(o.offset, &o.metadata),
+                )
+            })
+            .collect();
     let mut metadata: HashMap<(u32, u32), String> = HashMap::new();
     let mut fresh: Vec<(u32, u32)> = Vec::new();
     for place in &mut places {

@@ -310,15 +310,14 @@ fn join_cluster(
             partitions
         }
     };
-    let member = GroupMember::join(
-        &shared.client(Role::Consumer),
-        &name,
-        &shared.instance,
-        &name,
-    )?;
     let topic: Arc<str> = name.into();
+    let shared = shared.clone();
     spawn("membership", move || {
-        follow(&member, &topic, count, &orders, &stop)
+        let join = || {
+            let config = shared.client(Role::Consumer);
+            GroupMember::join(&config, &topic, &shared.instance, &topic)
+        };
+        follow(join, &topic, count, &orders, &stop);
     })
 }
 
