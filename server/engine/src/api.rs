@@ -76,8 +76,9 @@ pub trait SubTopology: Send + Sync {
     ) -> Result<Box<dyn Task>, EngineError>;
 }
 
-/// What governs a task, from the query's configuration.
-#[derive(Debug, Clone)]
+/// What governs a task, from the query's configuration. The default has no cache, waits for its
+/// inputs and skips what is bad.
+#[derive(Debug, Clone, Default)]
 pub struct TaskOptions {
     /// Bytes of record cache for this task; 0: every update is emitted.
     pub cache_bytes: usize,
@@ -92,19 +93,6 @@ pub struct TaskOptions {
     pub fail_on_bad_record: bool,
     /// `max.task.idle.ms` below 0: do not wait for empty inputs.
     pub never_wait: bool,
-}
-
-impl Default for TaskOptions {
-    fn default() -> Self {
-        Self {
-            cache_bytes: 0,
-            output_partitions: Vec::new(),
-            emit_interval_ms: 0,
-            fail_on_bad_timestamp: false,
-            fail_on_bad_record: false,
-            never_wait: false,
-        }
-    }
 }
 
 /// Bounds of a step.

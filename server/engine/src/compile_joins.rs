@@ -196,10 +196,7 @@ impl Compiler {
             old: true,
             cached: wants.cached,
         };
-        let [subscriptions, responses] = node
-            .topic_suffixes
-            .clone()
-            .map(|suffix| TopicName::Internal(suffix));
+        let [subscriptions, responses] = node.topic_suffixes.clone().map(TopicName::Internal);
         let foreign = columns_of(join.left.schema(), &[join.left_key])?;
         let foreign_type = left_types
             .get(join.left_key)

@@ -49,6 +49,9 @@ pub(crate) struct SourceReader {
     wants_headers: bool,
 }
 
+/// Key bytes without their window, and the bounds of the window.
+type SplitKey<'a> = (Option<&'a [u8]>, Option<(i64, i64)>);
+
 /// A record that could be read.
 struct ReadRow {
     offset: i64,
@@ -103,10 +106,10 @@ impl SourceReader {
             &value_projection,
         )
         .map_err(plan)?;
-        let timestamp = match &spec.timestamp {
-            Some((column, exprs)) => Some(TimestampReader::new(column.clone(), exprs.clone())),
-            None => None,
-        };
+        let timestamp = spec
+            .timestamp
+            .as_ref()
+            .map(|(column, exprs)| TimestampReader::new(column.clone(), exprs.clone()));
         Ok(Self {
             spec: Arc::clone(spec),
             partition: partition as i32,
@@ -120,10 +123,7 @@ impl SourceReader {
         })
     }
 
-    fn split_key<'a>(
-        &self,
-        bytes: Option<&'a [u8]>,
-    ) -> Result<(Option<&'a [u8]>, Option<(i64, i64)>), DecodeError> {
+    fn split_key<'a>(&self, bytes: Option<&'a [u8]>) -> Result<SplitKey<'a>, DecodeError> {
         let Some(window) = self.spec.source.window else {
             return Ok((bytes, None));
         };

@@ -339,9 +339,9 @@ impl FkLeft {
 
         let mut rows: Vec<u32> = Vec::new();
         let mut absent = Vec::new();
-        for row in 0..responses.len() {
+        for (row, current) in current.iter().enumerate() {
             let asked = asked.is_valid(row).then(|| asked.value(row));
-            if asked != current[row].as_ref().map(|hash| &hash[..]) {
+            if asked != current.as_ref().map(|hash| &hash[..]) {
                 continue;
             }
             rows.push(row as u32);

@@ -98,8 +98,8 @@ impl TableTableJoin {
         let had = |row: usize| changes.old.as_ref().is_some_and(|old| old.present[row]);
         let mut rows: Vec<u32> = Vec::new();
         let mut absent = Vec::new();
-        for row in 0..changes.len() {
-            let other = found[row] != Found::Nothing;
+        for (row, found) in found.iter().enumerate() {
+            let other = *found != Found::Nothing;
             let own = !changes.is_absent(row);
             if let Some(tombstone) = outcome(self.join_type, left, own, had(row), other) {
                 rows.push(row as u32);
