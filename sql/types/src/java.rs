@@ -100,9 +100,10 @@ fn write_positive<S: TextSink + ?Sized>(value: f64, out: &mut S) {
         digits => digits,
     };
     // At most 15 digits are the only ones as short; of more Java may find others, as it may of
-    // the smallest numbers, whose digits tell less. Large whole numbers keep more digits.
+    // very large and very small numbers (2E23 is 1.9999999999999998E23). Large whole numbers keep more digits.
     let large_whole = (9_007_199_254_740_992.0..9_223_372_036_854_775_808.0).contains(&value);
-    if significant.len() <= 15 && value >= f64::MIN_POSITIVE && !large_whole {
+    let moderate = (1e-20..1e17).contains(&value);
+    if significant.len() <= 15 && moderate && !large_whole {
         return lay_out(significant, first, out);
     }
     let digits = digits_of(value);
@@ -376,6 +377,8 @@ mod tests {
             (1.0 / 1024.0, "9.765625E-4"),
             (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
             (1e16, "1.0E16"),
+            (2e23, "1.9999999999999998E23"),
+            (9.7453140114e288, "9.745314011399999E288"),
             (123456.789, "123456.789"),
             (0.012, "0.012"),
             (123.4, "123.4"),
