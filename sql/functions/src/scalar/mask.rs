@@ -7,6 +7,8 @@ use datafusion::common::Result;
 use crate::kernel::{Call, Strings, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
 
+use super::text;
+
 const TEXT: Param = Param::new("text", Type::String, "the text");
 const COUNT: Param = Param::new("n", Type::Integer, "how many characters");
 const UPPER: Param = Param::new(
@@ -186,7 +188,7 @@ fn masked(text: &str, which: Which, count: usize, masks: &Masks) -> String {
             *unit = mask;
         }
     }
-    String::from_utf16_lossy(&units)
+    text::from_units(&units)
 }
 
 /// Decimal digits of any script within the first 65536 characters: each script has ten in a row.

@@ -189,8 +189,8 @@ fn split_text(text: &str, delimiter: &str, mut part: impl FnMut(&str)) {
             part(c.encode_utf8(&mut [0; 4]));
         } else {
             // The halves of a surrogate pair stand alone, and are no characters.
-            part("\u{fffd}");
-            part("\u{fffd}");
+            part("?");
+            part("?");
         }
     }
 }

@@ -342,7 +342,7 @@ fn unescape(text: &str) -> Option<String> {
         rest = digits.get(4..).unwrap_or_default();
     }
     units.extend(rest.encode_utf16());
-    Some(String::from_utf16_lossy(&units))
+    Some(text::from_units(&units))
 }
 
 /// `value` padded or cut to `length` units.
@@ -370,7 +370,7 @@ fn pad_text(call: &Call<'_>, left: bool) -> Result<ArrayRef> {
         }
         let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
         let padded = pad(&units(text), length, &units(padding), left)?;
-        Some(String::from_utf16_lossy(&padded))
+        Some(text::from_units(&padded))
     })
 }
 
