@@ -30,7 +30,7 @@ use crate::metastore::{Metastore, Topics};
 use crate::push::PushRegistry;
 use crate::request::Session;
 use crate::topics::ClusterTopics;
-use crate::{query, request};
+use crate::{processing_log, query, request};
 
 /// The version that clients compare; they refuse a server below 0.10 (spec/api.md §2).
 pub const VERSION: &str = "0.29.0";
@@ -157,6 +157,7 @@ impl Weir {
             config,
         });
         weir.replay(history);
+        weir.make_processing_log_stream();
         Ok(weir)
     }
 
@@ -175,6 +176,24 @@ impl Weir {
         if commands > 0 {
             let queries = store.queries().count();
             tracing::info!(commands, queries, "command log replayed");
+        }
+    }
+
+    /// Makes the stream over the processing log, where the configuration asks for it.
+    fn make_processing_log_stream(&self) {
+        let name = processing_log::stream_name(&self.config);
+        let wanted = self
+            .config
+            .flag("ksql.logging.processing.stream.auto.create");
+        if !wanted || self.metastore().source(&name).is_some() {
+            return;
+        }
+        let request = KsqlRequest {
+            ksql: processing_log::create_stream_sql(&self.config),
+            ..KsqlRequest::default()
+        };
+        if let Err(error) = request::execute(self, &request) {
+            tracing::warn!(error = error.message, "no stream over the processing log");
         }
     }
 

@@ -101,7 +101,7 @@ fn description(
 ) -> QueryDescription {
     QueryDescription {
         id,
-        statement_text: text.to_owned(),
+        statement_text: format!("{};", text.trim_end().trim_end_matches(';')),
         window_type: None,
         fields,
         sources,

@@ -1,0 +1,89 @@
+//! Topics and records that scenarios bring.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::Value;
+
+const WAIT: Duration = Duration::from_secs(15);
+
+fn config(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    config
+}
+
+fn admin(bootstrap: &str) -> Result<AdminClient<DefaultClientContext>, String> {
+    config(bootstrap).create().map_err(|e| e.to_string())
+}
+
+/// Makes a topic.
+pub(crate) async fn create_topic(bootstrap: &str, step: &Value) -> Result<(), String> {
+    let name = step["topic"].as_str().unwrap_or_default();
+    let partitions = step["partitions"].as_i64().unwrap_or(1) as i32;
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    admin(bootstrap)?
+        .create_topics(&[topic], &AdminOptions::new().operation_timeout(Some(WAIT)))
+        .await
+        .map(drop)
+        .map_err(|e| e.to_string())
+}
+
+/// Deletes the topics that are not internal.
+pub(crate) async fn delete_user_topics(bootstrap: &str) -> Result<(), String> {
+    let admin = admin(bootstrap)?;
+    let metadata = admin
+        .inner()
+        .fetch_metadata(None, WAIT)
+        .map_err(|e| e.to_string())?;
+    let names: Vec<String> = metadata
+        .topics()
+        .iter()
+        .map(|t| t.name().to_owned())
+        .filter(|name| !name.starts_with('_'))
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    admin
+        .delete_topics(&names, &AdminOptions::new().operation_timeout(Some(WAIT)))
+        .await
+        .map(drop)
+        .map_err(|e| e.to_string())
+}
+
+/// Writes records to partition 0.
+pub(crate) fn produce(bootstrap: &str, step: &Value) -> Result<(), String> {
+    let producer: BaseProducer = config(bootstrap).create().map_err(|e| e.to_string())?;
+    let topic = step["topic"].as_str().unwrap_or_default();
+    for record in step["records"].as_array().into_iter().flatten() {
+        let part = |name: &str| -> Result<Option<Vec<u8>>, String> {
+            if let Some(text) = record[name].as_str() {
+                return Ok(Some(text.as_bytes().to_vec()));
+            }
+            match record[format!("{name}_b64")].as_str() {
+                Some(text) => STANDARD.decode(text).map(Some).map_err(|e| e.to_string()),
+                None => Ok(None),
+            }
+        };
+        let (key, value) = (part("key")?, part("value")?);
+        let mut message = BaseRecord::<Vec<u8>, Vec<u8>>::to(topic).partition(0);
+        if let Some(key) = &key {
+            message = message.key(key);
+        }
+        if let Some(value) = &value {
+            message = message.payload(value);
+        }
+        if let Some(timestamp) = record["timestamp"].as_i64() {
+            message = message.timestamp(timestamp);
+        }
+        producer.send(message).map_err(|(e, _)| e.to_string())?;
+    }
+    producer.flush(WAIT).map_err(|e| e.to_string())
+}
