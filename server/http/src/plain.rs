@@ -9,6 +9,8 @@ use axum::http::header::LOCATION;
 use axum::response::Response;
 use serde_json::json;
 use weir_catalog::Weir;
+use weir_protocol::ApiError;
+use weir_types::ErrorCode;
 
 use crate::respond::{self, JSON};
 
@@ -63,6 +65,8 @@ pub(crate) async fn status(
 ) -> Response {
     match weir.command_status(&kind, &entity, &action) {
         Ok(status) => respond::json(&status),
+        // An unknown word is refused before the resource looks at it.
+        Err(error) if error.code == ErrorCode::ServerError => respond::failed(&error, None),
         Err(error) => respond::failed(&error, Some(JSON)),
     }
 }
@@ -75,6 +79,19 @@ pub(crate) async fn cluster_status() -> Response {
 /// `/heartbeat`, `/lag` and the like while their feature is off.
 pub(crate) async fn feature_off() -> Response {
     respond::response(404, Some(JSON), Body::empty())
+}
+
+/// `POST /lag`: its body is read before the feature is found to be off.
+pub(crate) async fn lag(body: axum::body::Bytes) -> Response {
+    let lags = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
+    let whole = lags["ksqlHost"].is_string()
+        && lags["hostStoreLags"]["stateStoreLags"].is_object()
+        && lags["hostStoreLags"]["updateTimeMs"].is_number();
+    if whole {
+        return feature_off().await;
+    }
+    let error = ApiError::generic(ErrorCode::ServerError, "Failed to deserialize buffer");
+    respond::failed(&error, None)
 }
 
 /// `GET /is_valid_property/{name}`

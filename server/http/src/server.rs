@@ -76,7 +76,7 @@ pub(crate) fn router(weir: Arc<Weir>) -> Router {
         .route("/status/{kind}/{entity}/{action}", get(plain::status))
         .route("/clusterStatus", get(plain::cluster_status))
         .route("/heartbeat", post(plain::feature_off))
-        .route("/lag", post(plain::feature_off))
+        .route("/lag", post(plain::lag))
         .route("/is_valid_property/{name}", get(plain::is_valid_property))
         .route("/v1/metadata", get(plain::metadata))
         .route("/v1/metadata/id", get(plain::metadata_id))

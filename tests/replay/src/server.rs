@@ -11,7 +11,8 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
     pub(crate) broker_port: u16,
-    pub(crate) dir: tempfile::TempDir,
+    /// Goes with the server.
+    _dir: tempfile::TempDir,
 }
 
 fn free_port() -> Result<u16, String> {
