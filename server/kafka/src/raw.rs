@@ -183,8 +183,9 @@ unsafe extern "C" fn log(
     // SAFETY: librdkafka passes live strings
     let (facility, message) = unsafe { (text(facility), text(message)) };
     match level {
-        0..=3 => tracing::warn!(target: "kafka", "{facility}: {message}"),
-        4 => tracing::info!(target: "kafka", "{facility}: {message}"),
+        0..=2 => tracing::warn!(target: "kafka", "{facility}: {message}"),
+        // Connections that fail are tried again; each try would say so.
+        3 => tracing::info!(target: "kafka", "{facility}: {message}"),
         _ => tracing::debug!(target: "kafka", "{facility}: {message}"),
     }
 }

@@ -290,7 +290,19 @@ mod tests {
             part(&["c"], &[], &["out"]),
         ];
         let layout = layout(parts, &[("a", 1), ("b", 1), ("c", 1)]).unwrap();
-        assert_eq!(layout.slot_topics, ["a", "a", "a", "a", "c"]);
+        // Parts 0 and 3 read `a`, parts 1 and 2 read `b`.
+        assert_eq!(layout.slot_topics, ["a", "b", "b", "a", "c"]);
+    }
+
+    #[test]
+    fn a_part_that_reads_topics_of_two_slots_makes_them_one() {
+        let parts = vec![
+            part(&["a"], &[], &["-r"]),
+            part(&["b"], &[], &["-s"]),
+            part(&["a", "b"], &[], &["out"]),
+        ];
+        let layout = layout(parts, &[("a", 1), ("b", 1)]).unwrap();
+        assert_eq!(layout.slot_topics, ["a", "a", "a"]);
     }
 
     #[test]
