@@ -265,13 +265,14 @@ pub(crate) fn plain_number(number: &str) -> String {
     match parts(number) {
         None => number.to_owned(),
         Some((negative, digits, scale)) => {
-            format!(
-                "{}{}",
-                if negative { "-" } else { "" },
-                plain(&digits, scale)
-            )
+            format!("{}{}", sign(negative, &digits), plain(&digits, scale))
         }
     }
+}
+
+/// Decimals have no negative zero.
+fn sign(negative: bool, digits: &str) -> &'static str {
+    if negative && digits != "0" { "-" } else { "" }
 }
 
 /// A JSON number as Java's `BigDecimal` shows it: plain between 1E-6 and its own precision, with
@@ -280,7 +281,7 @@ fn big_decimal(number: &str) -> String {
     let Some((negative, digits, scale)) = parts(number) else {
         return number.to_owned();
     };
-    let sign = if negative && digits != "0" { "-" } else { "" };
+    let sign = sign(negative, &digits);
     let length = i64::try_from(digits.len()).unwrap_or(i64::MAX);
     let adjusted = length - 1 - scale;
     if scale >= 0 && adjusted >= -6 {
@@ -340,6 +341,7 @@ mod tests {
             ("1.25E-3", "0.00125"),
             ("-3E2", "-300"),
             ("1.50", "1.50"),
+            ("-0.0", "0.0"),
             ("17", "17"),
             ("1E999999999", "1E999999999"),
         ] {
