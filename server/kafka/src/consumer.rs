@@ -280,8 +280,8 @@ impl Consumer {
             }
             (size, wait) = (CHUNK.min(max.saturating_sub(taken)).max(1), 0);
         }
-        if builders.records > 0 {
-            self.record_bytes = builders.bytes / builders.records + 1;
+        if let Some(mean) = builders.bytes.checked_div(builders.records) {
+            self.record_bytes = mean + 1;
         }
         builders.finish(out);
     }
