@@ -112,8 +112,8 @@ impl Console {
 
     /// Writes text as it is.
     pub(crate) fn print(&mut self, text: &str) {
-        self.to_screen(text);
-        self.to_spool(text);
+        self.screen(text);
+        self.spooled(text);
     }
 
     /// Writes a line.
@@ -122,7 +122,7 @@ impl Console {
     }
 
     /// Writes to the output alone, not to the spool: prompts, cursor movements.
-    pub(crate) fn to_screen(&mut self, text: &str) {
+    pub(crate) fn screen(&mut self, text: &str) {
         let written = self.out.write_all(text.as_bytes());
         if written.and_then(|()| self.out.flush()).is_err() {
             self.closed = true;
@@ -130,7 +130,7 @@ impl Console {
     }
 
     /// Writes to the spool alone: what the user typed.
-    pub(crate) fn to_spool(&mut self, text: &str) {
+    pub(crate) fn spooled(&mut self, text: &str) {
         if let Some((_, file)) = &mut self.spool
             && file.write_all(text.as_bytes()).is_err()
         {
@@ -211,7 +211,7 @@ impl Console {
     pub(crate) fn show_bar(&mut self) {
         if let Some(Size { rows, .. }) = self.size() {
             let above = rows.saturating_sub(1);
-            self.to_screen(&format!(
+            self.screen(&format!(
                 "\n\x1b[A\x1b7\x1b[{rows};1H\x1b[J\x1b[{rows};1H\x1b[7mPress CTRL-C to \
                  interrupt\x1b[0m\x1b[1;{above}r\x1b8"
             ));
@@ -221,14 +221,14 @@ impl Console {
     /// Removes the bar and lets the whole terminal scroll again.
     pub(crate) fn hide_bar(&mut self) {
         if let Some(Size { rows, .. }) = self.size() {
-            self.to_screen(&format!("\x1b7\x1b[{rows};1H\x1b[J\x1b[1;{rows}r\x1b8"));
+            self.screen(&format!("\x1b7\x1b[{rows};1H\x1b[J\x1b[1;{rows}r\x1b8"));
         }
     }
 
     /// Clears a terminal.
     pub(crate) fn clear(&mut self) {
         if self.size().is_some() {
-            self.to_screen("\x1b[H\x1b[2J");
+            self.screen("\x1b[H\x1b[2J");
         }
     }
 

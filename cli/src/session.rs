@@ -377,7 +377,7 @@ impl Session {
     /// The terminal has echoed `^C` where the cursor was: go on in a line of its own.
     fn note_stop(&self, console: &mut Console) {
         if console.size().is_some() && self.limits.timeout.is_none() {
-            console.to_screen("\n");
+            console.screen("\n");
         }
     }
 }

@@ -39,10 +39,10 @@ pub(super) fn welcome(session: &Session, console: &mut Console) {
         member("serverStatus")
     ));
     match &info {
-        Ok(Answer::Done(_)) if release(ours) != release(theirs) => console.line(&format!(
+        Ok(Answer::Done(_)) if release(ours) != release(theirs) => console.line(
             "WARNING: CLI and server version don't match. This may lead to unexpected errors.\n\
-             \x20        It is recommended to use a CLI that matches the server version.\n"
-        )),
+             \x20        It is recommended to use a CLI that matches the server version.\n",
+        ),
         Ok(Answer::Done(_)) => {}
         Ok(Answer::Refused(error)) => {
             console.line(&format!(

@@ -70,7 +70,7 @@ impl Plain {
 impl LineSource for Plain {
     fn read(&mut self, continued: bool, console: &mut Console) -> Line {
         if !continued {
-            console.to_screen(PROMPT);
+            console.screen(PROMPT);
         }
         let mut bytes = Vec::new();
         match self.input.read_until(b'\n', &mut bytes) {
@@ -105,7 +105,7 @@ pub(crate) fn run(session: &mut Session, console: &mut Console, source: &mut dyn
             continue;
         }
         source.remember(text);
-        console.to_spool(&format!("{PROMPT}{text}\n"));
+        console.spooled(&format!("{PROMPT}{text}\n"));
         let done = match commands::find(text) {
             Some(command) => commands::run(&command, session, console, &source.history()),
             None => session.execute(text, console).map(|()| Outcome::Continue),

@@ -153,7 +153,7 @@ fn decimal(text: &str, scale: u32) -> Option<i256> {
         return None;
     }
     let shift = i64::from(exponent) + i64::from(scale) - fraction.len() as i64;
-    if shift > 80 || shift < -2000 {
+    if !(-2000..=80).contains(&shift) {
         return None;
     }
     let mut unscaled = if shift >= 0 {

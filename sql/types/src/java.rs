@@ -342,6 +342,8 @@ pub fn write_timestamp(ms: i64, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use proptest::prelude::*;
 

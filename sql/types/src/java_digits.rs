@@ -133,7 +133,9 @@ struct Scaled<N> {
     m: N,
 }
 
-/// `floor(log10(value))`, or one more.
+/// `floor(log10(value))`, or one more. The constants are those of the JDK, digit for digit: a better
+/// one would change where the estimate is one too large.
+#[allow(clippy::approx_constant)]
 fn estimate_exponent(fraction: u64, exponent: i32) -> i32 {
     let mantissa = f64::from_bits(0x3ff0_0000_0000_0000 | (fraction & ((1 << FRACTION_BITS) - 1)));
     let estimate = (mantissa - 1.5) * 0.289_529_654

@@ -197,7 +197,7 @@ fn masked(name: &str, value: &str) -> String {
         "basic.auth.user.info",
     ];
     let hides = |part: &&str| name.contains(*part) && !name.contains("credentials.");
-    if !value.is_empty() && secret.iter().any(|part| hides(&part)) {
+    if !value.is_empty() && secret.iter().any(hides) {
         "[hidden]".to_owned()
     } else {
         value.to_owned()

@@ -38,7 +38,7 @@ impl<'a> Tokens<'a> {
 
     fn plain(&mut self) -> &str {
         let delimiter = self.delimiter;
-        let end = self.rest.find(|c| c == delimiter || c == '\r' || c == '\n');
+        let end = self.rest.find([delimiter, '\r', '\n']);
         let (field, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.end_field(rest);
         field

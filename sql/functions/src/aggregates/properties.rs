@@ -18,13 +18,13 @@ fn all_cases() -> Vec<Case> {
     let mut cases = vec![
         case("COUNT", &[S]),
         case("HISTOGRAM", &[S]),
-        case("SUM", &[decimal.clone()]),
+        case("SUM", std::slice::from_ref(&decimal)),
         case("TOPK", &[S]).with(&[k(3)]),
         case("TOPK", &[I, S]).with(&[k(3)]),
     ];
     for sql_type in [I, L, D] {
         for name in ["SUM", "AVG", "STDDEV_SAMP", "STDDEV_SAMPLE"] {
-            cases.push(case(name, &[sql_type.clone()]));
+            cases.push(case(name, std::slice::from_ref(&sql_type)));
         }
         cases.push(case("CORRELATION", &[sql_type.clone(), sql_type.clone()]));
         cases.push(case("SUM_LIST", &[SqlType::array(sql_type.clone())]));
@@ -39,8 +39,8 @@ fn all_cases() -> Vec<Case> {
         decimal.clone(),
         SqlType::Timestamp,
     ] {
-        cases.push(case("MIN", &[sql_type.clone()]));
-        cases.push(case("MAX", &[sql_type.clone()]));
+        cases.push(case("MIN", std::slice::from_ref(&sql_type)));
+        cases.push(case("MAX", std::slice::from_ref(&sql_type)));
         cases.push(case("TOPKDISTINCT", &[sql_type]).with(&[k(3)]));
     }
     for sql_type in [I, D, S, SqlType::Boolean, decimal, nested] {
@@ -51,7 +51,7 @@ fn all_cases() -> Vec<Case> {
             "COUNT_DISTINCT",
             "COUNT",
         ] {
-            cases.push(case(name, &[sql_type.clone()]));
+            cases.push(case(name, std::slice::from_ref(&sql_type)));
         }
         for name in ["LATEST_BY_OFFSET", "EARLIEST_BY_OFFSET"] {
             for constants in [
@@ -61,7 +61,7 @@ fn all_cases() -> Vec<Case> {
                 vec![k(3), flag(false)],
                 vec![k(2), flag(true)],
             ] {
-                cases.push(case(name, &[sql_type.clone()]).with(&constants));
+                cases.push(case(name, std::slice::from_ref(&sql_type)).with(&constants));
             }
         }
     }
@@ -70,12 +70,12 @@ fn all_cases() -> Vec<Case> {
 
 /// A value of a small domain, so that groups meet equal ones.
 fn value(sql_type: &SqlType, seed: u8) -> Value {
-    if seed % 7 == 0 {
+    if seed.is_multiple_of(7) {
         return NULL;
     }
     let small = i64::from(seed % 11) - 4;
     match sql_type {
-        SqlType::Boolean => Value::Boolean(seed % 2 == 0),
+        SqlType::Boolean => Value::Boolean(seed.is_multiple_of(2)),
         SqlType::Integer => int(if seed == 250 { i32::MAX } else { small as i32 }),
         SqlType::Bigint => long(if seed == 250 { i64::MIN } else { small }),
         SqlType::Double => double(small as f64 / 4.0),

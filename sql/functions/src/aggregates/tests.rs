@@ -125,7 +125,7 @@ fn results_after_each_row() {
             vec![int(i32::MAX), int(i32::MIN), int(i32::MIN)]
         }),
         (
-            case("SUM", &[decimal.clone()]),
+            case("SUM", std::slice::from_ref(&decimal)),
             vec![NULL, money(150), money(-50)],
             { vec![money(0), money(150), money(100)] },
         ),

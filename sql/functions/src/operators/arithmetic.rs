@@ -322,8 +322,8 @@ struct DecimalRule {
 /// An operand of an exact type as unscaled decimals of its own scale.
 fn as_unscaled(arg: &Arg) -> Result<Operand<Decimal256Type>> {
     let array: PrimitiveArray<Decimal256Type> = match arg.array.data_type() {
-        DataType::Int32 => unary(arg.array.as_primitive::<Int32Type>(), |v| i256::from(v)),
-        DataType::Int64 => unary(arg.array.as_primitive::<Int64Type>(), |v| i256::from(v)),
+        DataType::Int32 => unary(arg.array.as_primitive::<Int32Type>(), i256::from),
+        DataType::Int64 => unary(arg.array.as_primitive::<Int64Type>(), i256::from),
         _ => return Operand::new(Arc::clone(&arg.array), arg.constant),
     };
     Operand::new(Arc::new(array), arg.constant)

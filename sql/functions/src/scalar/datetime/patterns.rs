@@ -126,13 +126,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
          argument.",
         &[
             Variant::new(&[TIMESTAMP_TEXT, PATTERN], Type::Timestamp, |call| {
-                let mut read = timestamps(call, Zone::gmt())?;
-                call.to_timestamps(|row| read(row))
+                let read = timestamps(call, Zone::gmt())?;
+                call.to_timestamps(read)
             })
             .described("The TIMESTAMP that a text says, by a pattern, in GMT."),
             Variant::new(&[TIMESTAMP_TEXT, PATTERN, ZONE], Type::Timestamp, |call| {
-                let mut read = timestamps(call, Zone::gmt())?;
-                call.to_timestamps(|row| read(row))
+                let read = timestamps(call, Zone::gmt())?;
+                call.to_timestamps(read)
             }),
         ],
     ),
@@ -191,13 +191,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
          PARSE_TIMESTAMP.",
         &[
             Variant::new(&[TIMESTAMP_TEXT, PATTERN], Type::Bigint, |call| {
-                let mut read = timestamps(call, Zone::of_server())?;
-                call.to_bigints(|row| read(row))
+                let read = timestamps(call, Zone::of_server())?;
+                call.to_bigints(read)
             })
             .described("The time in the zone of the server."),
             Variant::new(&[TIMESTAMP_TEXT, PATTERN, ZONE], Type::Bigint, |call| {
-                let mut read = timestamps(call, Zone::gmt())?;
-                call.to_bigints(|row| read(row))
+                let read = timestamps(call, Zone::gmt())?;
+                call.to_bigints(read)
             }),
         ],
     ),
