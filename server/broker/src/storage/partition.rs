@@ -208,7 +208,7 @@ impl Partition {
             slot.get()?.sync_data()?;
         }
         if let Some((dir, checkpoint)) = flush.checkpoint {
-            checkpoint.write(&dir, true)?;
+            checkpoint.write(&dir)?;
             self.log.lock().checkpointed_to = checkpoint.recovered_to;
         }
         Ok(())
