@@ -127,7 +127,10 @@ impl Aggregate {
                     work.keys.push(&ordered_i64(start), &views, row);
                     work.actions.push(action(start));
                 }
-                start += advance;
+                let Some(next) = start.checked_add(advance) else {
+                    break;
+                };
+                start = next;
             }
             ctx.out.counters.dropped += u64::from(late);
             if self.close.is_some() && (advanced || ctx.options.emit_interval_ms > 0) {

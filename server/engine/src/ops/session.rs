@@ -90,6 +90,12 @@ impl SessionAggregate {
         }
     }
 
+    /// Sessions that ended before this time have closed.
+    fn closed_before(&self) -> i64 {
+        let grace = self.window.grace_ms.saturating_add(self.gap);
+        self.stream_time.saturating_sub(grace)
+    }
+
     /// Sessions of a group that a row at `ts` touches, in ascending end.
     fn find(
         &self,
@@ -140,14 +146,17 @@ impl SessionAggregate {
             }
             self.not_before = ctx.now_ms + interval;
         }
-        let close = self.stream_time - self.window.grace_ms - self.gap;
+        let close = self.closed_before();
         if close < 1 || self.last_close.is_some_and(|last| close <= last) {
             return Ok(());
         }
         let lower = self.last_close.unwrap_or(0).max(0);
         self.last_close = Some(close);
         let segment = (self.window.retention_ms / 2).max(60_000);
-        let live = (self.store_time - self.window.retention_ms).div_euclid(segment);
+        let live = self
+            .store_time
+            .saturating_sub(self.window.retention_ms)
+            .div_euclid(segment);
         let from = index_prefix(lower);
         let to = index_prefix(close);
         let mut closed: Vec<(i64, i64, Vec<u8>)> = Vec::new();
@@ -220,7 +229,11 @@ impl SessionAggregate {
     /// Drops sessions that nothing can see any more.
     fn expire(&mut self, ctx: &mut Context<'_>) -> Result<(), EngineError> {
         let segment = (self.window.retention_ms / 2).max(60_000);
-        let live = (self.store_time - self.window.retention_ms).div_euclid(segment) * segment;
+        let live = self
+            .store_time
+            .saturating_sub(self.window.retention_ms)
+            .div_euclid(segment)
+            * segment;
         if live <= self.expired_to {
             return Ok(());
         }
@@ -369,7 +382,7 @@ impl Operator for SessionAggregate {
             let found = self.find(&key, ts, ctx)?;
             let start = found.iter().map(|session| session.start).fold(ts, i64::min);
             let end = found.iter().map(|session| session.end).fold(ts, i64::max);
-            if end < self.stream_time - self.window.grace_ms - self.gap {
+            if end < self.closed_before() {
                 ctx.out.counters.dropped += 1;
             } else {
                 let slot = states.fresh();

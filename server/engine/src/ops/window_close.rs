@@ -100,16 +100,18 @@ impl WindowClose {
                 }
                 self.not_before = ctx.now_ms + ctx.options.emit_interval_ms;
             }
-            let upper = close - size;
+            let upper = close.saturating_sub(size);
             if self.last_close.is_some_and(|last| *close <= last) || upper < 0 {
                 continue;
             }
-            let lower = self.last_close.map_or(0, |last| (last - size).max(0) + 1);
+            let lower = self
+                .last_close
+                .map_or(0, |last| last.saturating_sub(size).max(0) + 1);
             self.last_close = Some(*close);
             let starts = self.starts(lower, upper, spec.store, ctx)?;
             for start in starts.into_iter().filter(|start| start >= visible) {
                 let from = ordered_i64(start);
-                let to = ordered_i64(start + 1);
+                let to = ordered_i64(start.saturating_add(1));
                 ctx.store(spec.store)?.range(
                     Bound::Included(&from),
                     Bound::Excluded(&to),

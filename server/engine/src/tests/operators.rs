@@ -239,3 +239,32 @@ fn pull_queries_read_what_filters_let_through() {
         assert_eq!(read(&crate::Access::Keys(vec![access])), key);
     }
 }
+
+#[test]
+fn the_greatest_timestamp_does_no_harm() {
+    let spec = |shape, emit_final| {
+        Some(WindowSpec {
+            shape,
+            grace_ms: i64::MAX,
+            retention_ms: i64::MAX,
+            emit_final,
+        })
+    };
+    for shape in [
+        WindowShapeMs::Time {
+            size: 10,
+            advance: 3,
+        },
+        WindowShapeMs::Session { gap: i64::MAX },
+    ] {
+        for emit_final in [false, true] {
+            let plan = aggregate(source("S", Stream), spec(shape, emit_final));
+            let rows = [
+                record(0, "a", Some(&v(1)), i64::MAX),
+                record(0, "a", Some(&v(1)), 0),
+            ];
+            let out = run(&plan, &rows, 1);
+            assert_eq!(out.is_empty(), emit_final, "{out:?}");
+        }
+    }
+}
