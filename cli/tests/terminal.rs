@@ -227,6 +227,8 @@ fn tab_completes_names_that_the_server_knows_and_carets_show_places() {
     terminal.type_in("DESCRIBE NOPE;\r");
     terminal.expect("\x1b[31mLine: 1, Col: 8: no column NOPE\x1b[0m\r\n");
     terminal.expect("  DESCRIBE NOPE;\r\n         \x1b[31m^\x1b[0m\r\n");
+    // Before the prompt is there the terminal itself would take the key.
+    terminal.expect("ksql> ");
     terminal.type_in("\x04");
     terminal.expect("Exiting Weir.");
     assert_eq!(terminal.exit(), 0);
