@@ -211,6 +211,7 @@ fn history_outlives_the_session_without_repetitions() {
     // Up goes back: past `history` and `exit` to `output`.
     terminal.type_in("\x1b[A\x1b[A\x1b[A\r");
     terminal.expect("Current output format: TABULAR");
+    terminal.expect("ksql> ");
     terminal.type_in("\x04");
     terminal.expect("Exiting Weir.");
     assert_eq!(terminal.exit(), 0);
