@@ -1,5 +1,6 @@
 //! Carrying out what a command changed: the metastore first, then queries and topics.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -150,36 +151,71 @@ impl RuntimeView for Weir {
         (count, count)
     }
 
-    fn offset_summary(&self, id: &str, topic: &str) -> Option<Value> {
-        let group = self.fleet.running_group(id)?;
-        let committed = self.admin.group_offsets(&group).ok()?;
-        let described = self.admin.describe_topic(topic).ok()??;
-        let partitions: Vec<TopicPartition> = described
-            .partitions
-            .iter()
-            .map(|p| TopicPartition::new(topic, p.id))
-            .collect();
-        let starts = self.admin.offsets(&partitions, OffsetAt::Beginning).ok()?;
-        let ends = self.admin.offsets(&partitions, OffsetAt::End).ok()?;
-        let offsets: Vec<Value> = partitions
-            .iter()
-            .zip(starts.iter().zip(&ends))
-            .map(|(partition, (start, end))| {
-                let consumer = committed
+    fn tasks(&self, id: &str, topics: &[&str]) -> Vec<Value> {
+        let Some(group) = self.fleet.running_group(id) else {
+            return Vec::new();
+        };
+        let committed = self.admin.group_offsets(&group).unwrap_or_default();
+        let mut tasks: BTreeMap<i32, Vec<Value>> = BTreeMap::new();
+        for topic in topics {
+            let count = self.topic(topic).ok().flatten().map_or(0, |(n, _)| n);
+            for partition in 0..count {
+                let place = TopicPartition::new(*topic, partition);
+                let known = committed
                     .iter()
-                    .find(|c| c.topic == partition.topic && c.partition == partition.partition)
-                    .map_or(0, |c| c.offset);
-                json!({
-                    "partition": partition.partition,
-                    "logStartOffset": start,
-                    "logEndOffset": end,
-                    "consumerOffset": consumer,
-                })
+                    .find(|c| c.topic == place.topic && c.partition == partition);
+                // The end is told once something was read.
+                let end = known.and_then(|_| {
+                    let ends = self.admin.offsets(&[place], OffsetAt::End).ok()?;
+                    ends.first().copied()
+                });
+                tasks.entry(partition).or_default().push(json!({
+                    "topicPartitionEntity": { "topic": topic, "partition": partition },
+                    "endOffset": end.unwrap_or(-1),
+                    "committedOffset": known.map_or(-1, |c| c.offset),
+                }));
+            }
+        }
+        let task = |(partition, offsets): (i32, Vec<Value>)| {
+            json!({
+                "taskId": format!("0_{partition}"),
+                "topicOffsets": offsets,
+                "timeCurrentIdlingStarted": null,
             })
-            .collect();
-        Some(json!({
-            "groupId": group,
-            "topicSummaries": [{ "kafkaTopic": topic, "offsets": offsets }],
-        }))
+        };
+        tasks.into_iter().map(task).collect()
+    }
+
+    fn offset_summary(&self, id: &str) -> Option<Value> {
+        let group = self.fleet.running_group(id)?;
+        let mut committed: BTreeMap<String, Vec<(TopicPartition, i64)>> = BTreeMap::new();
+        for entry in self.admin.group_offsets(&group).ok()? {
+            let partition = TopicPartition::new(&entry.topic, entry.partition);
+            committed
+                .entry(entry.topic)
+                .or_default()
+                .push((partition, entry.offset));
+        }
+        let mut topics = Vec::with_capacity(committed.len());
+        for (topic, mut entries) in committed {
+            entries.sort_by_key(|(partition, _)| partition.partition);
+            let partitions: Vec<TopicPartition> = entries.iter().map(|(p, _)| p.clone()).collect();
+            let starts = self.admin.offsets(&partitions, OffsetAt::Beginning).ok()?;
+            let ends = self.admin.offsets(&partitions, OffsetAt::End).ok()?;
+            let offsets: Vec<Value> = entries
+                .iter()
+                .zip(starts.iter().zip(&ends))
+                .map(|((partition, consumer), (start, end))| {
+                    json!({
+                        "partition": partition.partition,
+                        "logStartOffset": start,
+                        "logEndOffset": end,
+                        "consumerOffset": consumer,
+                    })
+                })
+                .collect();
+            topics.push(json!({ "kafkaTopic": topic, "offsets": offsets }));
+        }
+        Some(json!({ "groupId": group, "topicSummaries": topics }))
     }
 }

@@ -35,4 +35,4 @@ pub use api::{
     RowStream, ServerInfo,
 };
 pub use inserter::Inserter;
-pub use weir::{Health, QueryFailure, StartError, VERSION, Weir};
+pub use weir::{Health, QueryFailure, RELEASE, StartError, VERSION, Weir};

@@ -15,6 +15,7 @@ use weir_parser::Parsed;
 use weir_parser::ast::{
     CreateAs, CreateSource, Ident, Properties, Query, QueryTarget, SourceKind, Statement,
 };
+use weir_parser::printer::print_statement;
 use weir_planner::catalog::{Catalog, SourceInfo};
 use weir_planner::ddl::{self, Outcome, QueryResult, TopicSpec};
 use weir_planner::{QueryContext, attach_sink, canonical_query, plan_query};
@@ -312,11 +313,17 @@ fn create_as(create: &CreateAs, context: &PlanContext<'_>) -> Result<Outcome<Pla
         sink: &create.name.name,
     };
     let topic = ddl::sink_topic(create, catalog)?;
-    let plan = plan_query(&create.query, catalog, query_context)?;
     let canonical = CreateAs {
         query: canonical_query(&create.query, catalog),
         ..create.clone()
     };
+    let plan = plan_query(&create.query, catalog, query_context).map_err(|error| {
+        let shown = CreateAs {
+            with: topic.with.clone(),
+            ..canonical.clone()
+        };
+        about_canonical(error, &print_statement(&Statement::CreateAs(shown)))
+    })?;
     let result = QueryResult {
         schema: &plan.schema,
         kind: plan.kind,
@@ -360,6 +367,19 @@ fn create_as(create: &CreateAs, context: &PlanContext<'_>) -> Result<Outcome<Pla
     planned.topics = topic.create.into_iter().collect();
     planned.warnings = join_warnings(&create.query);
     Ok(Outcome::Do(planned))
+}
+
+/// What refuses a statement after it was prepared is told about its canonical form.
+fn about_canonical(mut error: SqlError, text: &str) -> SqlError {
+    if error.message.starts_with("Exception while preparing")
+        || error.message.starts_with("Failed to prepare")
+    {
+        return error;
+    }
+    if error.message.starts_with("Invalid result type") {
+        error.message = format!("{}\nStatement: {text}", error.message);
+    }
+    error.in_statement(text)
 }
 
 fn insert_select(

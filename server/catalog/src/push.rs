@@ -97,6 +97,14 @@ impl PushRegistry {
         }
     }
 
+    /// Whether there is a query of that id, any case.
+    pub fn contains(&self, id: &str) -> bool {
+        self.entries
+            .lock()
+            .keys()
+            .any(|known| known.eq_ignore_ascii_case(id))
+    }
+
     /// Ends all queries.
     pub fn close_all(&self) {
         self.entries

@@ -7,7 +7,7 @@
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use weir_parser::ast::{Properties, Statement};
+use weir_parser::ast::{Properties, QueryTarget, Statement};
 use weir_parser::{Parsed, Variables};
 use weir_planner::catalog::{Catalog, TopicInfo};
 use weir_planner::ddl::{Outcome, TopicSpec};
@@ -104,7 +104,7 @@ pub(crate) fn execute(weir: &Weir, request: &KsqlRequest) -> Result<Vec<Entity>,
     let statements = parse(&request.ksql, &session)?;
     let writes = statements
         .iter()
-        .any(|s| planning::is_command(&s.statement));
+        .any(|s| planning::is_command(&s.statement) && ended_push_query(weir, s).is_none());
     if !writes {
         validate(weir, &statements, &session)?;
         return run(weir, &statements, &mut session, None);
@@ -122,6 +122,15 @@ pub(crate) fn execute(weir: &Weir, request: &KsqlRequest) -> Result<Vec<Entity>,
     run(weir, &statements, &mut session, Some(&mut commands))
 }
 
+/// The push query that a TERMINATE names: it belongs to this server alone, so that ending it is no
+/// command.
+fn ended_push_query<'a>(weir: &Weir, parsed: &'a Parsed) -> Option<&'a str> {
+    match &parsed.statement {
+        Statement::Terminate(QueryTarget::Id(id)) if weir.push.contains(id) => Some(id),
+        _ => None,
+    }
+}
+
 /// Plans every statement over a sandbox; the first refusal refuses the request.
 fn validate(weir: &Weir, statements: &[Parsed], session: &Session) -> Result<(), ApiError> {
     let mut session = Session {
@@ -133,6 +142,9 @@ fn validate(weir: &Weir, statements: &[Parsed], session: &Session) -> Result<(),
     for parsed in statements {
         if let Some(result) = session.apply(&parsed.statement, &parsed.text) {
             result?;
+            continue;
+        }
+        if ended_push_query(weir, parsed).is_some() {
             continue;
         }
         if planning::is_command(&parsed.statement) {
@@ -163,16 +175,25 @@ fn validate(weir: &Weir, statements: &[Parsed], session: &Session) -> Result<(),
     Ok(())
 }
 
+/// SELECT and PRINT do not belong here.
+fn for_queries(text: &str) -> ApiError {
+    ApiError::statement(
+        ErrorCode::QueryEndpoint,
+        "The following statement types should be issued to the websocket endpoint '/query':\
+         \n\t* PRINT\n\t* SELECT",
+        text,
+    )
+}
+
 /// Checks a statement that is no command.
 fn check(weir: &Weir, store: &Metastore, view: &View<'_>, parsed: &Parsed) -> Result<(), ApiError> {
     let text = &parsed.text;
     match &parsed.statement {
-        Statement::Query(_) | Statement::Print { .. } => Err(ApiError::statement(
-            ErrorCode::QueryEndpoint,
-            "The following statement types should be issued to the websocket endpoint '/query':\
-             \n\t* PRINT\n\t* SELECT",
-            text.clone(),
-        )),
+        // Sources are looked up before anybody asks what kind of statement it is.
+        Statement::Query(query) => Err(query::sources_exist(store, query, text)
+            .err()
+            .unwrap_or_else(|| for_queries(text))),
+        Statement::Print { .. } => Err(for_queries(text)),
         Statement::InsertValues {
             target,
             columns,
@@ -186,9 +207,7 @@ fn check(weir: &Weir, store: &Metastore, view: &View<'_>, parsed: &Parsed) -> Re
         }
         .describe(&name.name, false, text)
         .map(drop),
-        Statement::DescribeFunction { name } => {
-            listing::describe_function(&name.name, text).map(drop)
-        }
+        Statement::DescribeFunction { name } => listing::describe_function(name, text).map(drop),
         Statement::ExplainQuery { id } => Listing {
             store,
             runtime: weir,
@@ -200,7 +219,7 @@ fn check(weir: &Weir, store: &Metastore, view: &View<'_>, parsed: &Parsed) -> Re
             text: inner,
         } => query::explain(weir, statement, inner, view)
             .map(drop)
-            .map_err(|e| ApiError::from_sql(e, inner)),
+            .map_err(|e| ApiError::from_sql(e, text)),
         Statement::AssertTopic { with, .. } => assert_properties(with),
         Statement::CreateConnector { .. }
         | Statement::DropConnector { .. }
@@ -213,7 +232,10 @@ fn check(weir: &Weir, store: &Metastore, view: &View<'_>, parsed: &Parsed) -> Re
         )),
         Statement::AlterSystem { .. } => Err(ApiError::statement(
             ErrorCode::ServerError,
-            "ALTER SYSTEM needs ksql.runtime.feature.shared.enabled=true, which is not set.",
+            format!(
+                "Could not write the statement '{text}' into the command topic.\nCaused by: ALTER \
+                 SYSTEM needs ksql.runtime.feature.shared.enabled=true, which is not set."
+            ),
             text.clone(),
         )),
         Statement::AssertSchema { .. } => Err(ApiError::generic(
@@ -293,6 +315,11 @@ fn run(
     for parsed in statements {
         if let Some(result) = session.apply(&parsed.statement, &parsed.text) {
             entities.extend(result?);
+            continue;
+        }
+        if let Some(id) = ended_push_query(weir, parsed) {
+            let ended = weir.push.close(id);
+            entities.push(Entity::terminate_query(&parsed.text, id, ended));
             continue;
         }
         if planning::is_command(&parsed.statement) {
@@ -432,7 +459,7 @@ fn run_other(weir: &Weir, parsed: &Parsed, session: &Session) -> Result<Option<E
             Entity::properties(text, &listed, &overwritten, &defaults)
         }
         Statement::ListFunctions => listing::functions(text),
-        Statement::DescribeFunction { name } => listing::describe_function(&name.name, text)?,
+        Statement::DescribeFunction { name } => listing::describe_function(name, text)?,
         Statement::ListTypes => listing.types(text),
         Statement::ListVariables => listing::variables(session.variables.iter(), text),
         Statement::ExplainQuery { id } => listing.explain_query(id, text)?,
@@ -441,7 +468,7 @@ fn run_other(weir: &Weir, parsed: &Parsed, session: &Session) -> Result<Option<E
             text: inner,
         } => {
             let description = query::explain(weir, statement, inner, &view)
-                .map_err(|e| ApiError::from_sql(e, inner))?;
+                .map_err(|e| ApiError::from_sql(e, text))?;
             Entity::query_description(text, &description)
         }
         Statement::AssertTopic {

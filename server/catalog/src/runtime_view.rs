@@ -51,6 +51,9 @@ pub trait RuntimeView {
     /// Consumers and groups that read a topic.
     fn consumers(&self, topic: &str) -> (i32, i32);
 
-    /// Offsets of a query's group in a topic, as DESCRIBE EXTENDED shows them.
-    fn offset_summary(&self, id: &str, topic: &str) -> Option<Value>;
+    /// The tasks of a query that reads these topics, with their offsets; none while it does not run.
+    fn tasks(&self, id: &str, topics: &[&str]) -> Vec<Value>;
+
+    /// Offsets that a query's group has committed, by topic, as DESCRIBE EXTENDED shows them.
+    fn offset_summary(&self, id: &str) -> Option<Value>;
 }

@@ -34,6 +34,8 @@ use crate::{processing_log, query, request};
 
 /// The version that clients compare; they refuse a server below 0.10 (spec/api.md §2).
 pub const VERSION: &str = "0.29.0";
+/// Release of the reference that is reproduced, as `/v1/metadata` shows it.
+pub const RELEASE: &str = "8.3.1";
 
 /// How long one call to Kafka may take.
 pub(crate) const KAFKA_WAIT: Duration = Duration::from_secs(10);

@@ -3,7 +3,11 @@
 //! ```text
 //!  body ─► lines ─► target (validated before the 200) ─► rows ─► catalog ─► {"seq":n,"status":"ok"}
 //! ```
+//!
+//! Rows that came together are inserted before the first of them is acknowledged; if one of them
+//! is refused, its error alone is the answer to them, and the end.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -56,6 +60,8 @@ pub(crate) async fn inserts_stream(State(weir): State<Arc<Weir>>, request: Reque
                 inserter,
                 seq: 0,
                 as_array,
+                opened: false,
+                ready: VecDeque::new(),
                 ended: false,
             };
             let chunks = futures::stream::unfold(acks, Acks::next)
@@ -85,23 +91,31 @@ impl Lines {
         }
     }
 
+    /// The next line that is not blank, of what has come already.
+    fn next_here(&mut self) -> Option<Vec<u8>> {
+        while let Some(at) = self
+            .buffer
+            .get(self.searched..)
+            .and_then(|new| new.iter().position(|b| *b == b'\n'))
+        {
+            let rest = self.buffer.split_off(self.searched + at + 1);
+            let mut line = std::mem::replace(&mut self.buffer, rest);
+            self.searched = 0;
+            line.pop();
+            if line.iter().any(|b| !b.is_ascii_whitespace()) {
+                return Some(line);
+            }
+        }
+        self.searched = self.buffer.len();
+        None
+    }
+
     /// The next line that is not blank.
     async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
-            if let Some(at) = self.buffer[self.searched..]
-                .iter()
-                .position(|b| *b == b'\n')
-            {
-                let rest = self.buffer.split_off(self.searched + at + 1);
-                let mut line = std::mem::replace(&mut self.buffer, rest);
-                self.searched = 0;
-                line.pop();
-                if line.iter().any(|b| !b.is_ascii_whitespace()) {
-                    return Some(line);
-                }
-                continue;
+            if let Some(line) = self.next_here() {
+                return Some(line);
             }
-            self.searched = self.buffer.len();
             if self.ended || self.buffer.len() > MAX_BODY {
                 self.searched = 0;
                 let line = std::mem::take(&mut self.buffer);
@@ -123,47 +137,61 @@ struct Acks {
     inserter: Inserter,
     seq: u64,
     as_array: bool,
+    /// The array has been opened.
+    opened: bool,
+    /// Chunks to be sent.
+    ready: VecDeque<String>,
+    /// Nothing more is read.
     ended: bool,
 }
 
 impl Acks {
     async fn next(mut self) -> Option<(String, Self)> {
-        if self.ended {
-            return None;
-        }
-        let Some(line) = self.lines.next().await else {
-            self.ended = true;
-            let end = match (self.as_array, self.seq) {
-                (true, 0) => "[]",
-                (true, _) => "]",
-                (false, _) => return None,
-            };
-            return Some((end.to_owned(), self));
-        };
-        let mut text = String::new();
-        if self.as_array {
-            text.push(if self.seq == 0 { '[' } else { ',' });
-        }
-        match insert(&self.inserter, &line).await {
-            Ok(()) => text.push_str(&format!("{{\"seq\":{},\"status\":\"ok\"}}", self.seq)),
-            Err(error) => {
-                text.push_str(&format!(
-                    "{{\"@type\":\"InsertError\",\"status\":\"error\",\"seq\":{},\"message\":",
-                    self.seq
-                ));
-                write_string(&error.message, &mut text);
-                text.push_str(&format!(",\"error_code\":{}}}", error.code.code()));
-                self.ended = true;
-                if self.as_array {
-                    text.push(']');
-                }
+        if self.ready.is_empty() && !self.ended {
+            match self.lines.next().await {
+                Some(line) => self.take(line).await,
+                None => self.ended = true,
+            }
+            if self.ended && self.as_array {
+                let end = if self.opened { "]" } else { "[]" };
+                self.ready.push_back(end.to_owned());
             }
         }
-        if !self.as_array {
-            text.push('\n');
+        let chunk = self.ready.pop_front()?;
+        Some((chunk, self))
+    }
+
+    /// Inserts this row and those that came with it.
+    async fn take(&mut self, first: Vec<u8>) {
+        let mut acks = Vec::new();
+        let mut next = Some(first);
+        while let Some(line) = next {
+            match insert(&self.inserter, &line).await {
+                Ok(()) => acks.push(format!("{{\"seq\":{},\"status\":\"ok\"}}", self.seq)),
+                Err(error) => {
+                    let mut text = format!(
+                        "{{\"@type\":\"InsertError\",\"status\":\"error\",\"seq\":{},\"message\":",
+                        self.seq
+                    );
+                    write_string(&error.message, &mut text);
+                    text.push_str(&format!(",\"error_code\":{}}}", error.code.code()));
+                    acks = vec![text];
+                    self.ended = true;
+                    break;
+                }
+            }
+            self.seq += 1;
+            next = self.lines.next_here();
         }
-        self.seq += 1;
-        Some((text, self))
+        for ack in acks {
+            let chunk = match (self.as_array, self.opened) {
+                (true, false) => format!("[{ack}"),
+                (true, true) => format!(",{ack}"),
+                (false, _) => format!("{ack}\n"),
+            };
+            self.opened = true;
+            self.ready.push_back(chunk);
+        }
     }
 }
 

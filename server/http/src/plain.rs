@@ -121,7 +121,7 @@ fn cluster_id(weir: &Weir) -> serde_json::Value {
 
 /// `GET /v1/metadata`
 pub(crate) async fn metadata(State(weir): State<Arc<Weir>>) -> Response {
-    respond::json(&json!({ "version": weir.info().version, "clusterId": cluster_id(&weir) }))
+    respond::json(&json!({ "version": weir_catalog::RELEASE, "clusterId": cluster_id(&weir) }))
 }
 
 /// `GET /v1/metadata/id`

@@ -59,21 +59,22 @@ fn members(body: &[u8], version: Version) -> Result<Members, ApiError> {
         Some(Ok(Value::Null)) => Err(undecodable()),
         Some(Ok(other)) => Err(invalid(format!(
             "expected an object, got {}",
-            kind_of(&other)
+            described(&other)
         ))),
         Some(Err(error)) => Err(invalid(error)),
         None => Err(invalid("No content to map due to end-of-input")),
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
+/// What a message calls a value; long ones by their kind.
+fn described(value: &Value) -> String {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => format!("the boolean {value}"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(_) => "a string".to_owned(),
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
     }
 }
 
@@ -86,7 +87,7 @@ fn text(members: &mut Members, name: &str) -> Result<Option<String>, ApiError> {
         Some(Value::Bool(value)) => Ok(Some(value.to_string())),
         Some(other) => Err(invalid(format!(
             "member \"{name}\": expected a string, got {}",
-            kind_of(&other)
+            described(&other)
         ))),
     }
 }
@@ -98,7 +99,7 @@ fn object(members: &mut Members, name: &str) -> Result<IndexMap<String, Value>, 
         Some(Value::Object(map)) => Ok(map.into_iter().collect()),
         Some(other) => Err(invalid(format!(
             "member \"{name}\": expected an object, got {}",
-            kind_of(&other)
+            described(&other)
         ))),
     }
 }

@@ -65,7 +65,11 @@ pub struct NewTopic {
 impl Admin {
     /// An administrator of the cluster; each call waits up to `wait`.
     pub fn new(config: &ClientConfig, wait: Duration) -> Result<Self> {
-        let config = config.clone().or("reconnect.backoff.max.ms", "1000");
+        // Asking whether a topic exists must not make it.
+        let config = config
+            .clone()
+            .or("reconnect.backoff.max.ms", "1000")
+            .or("allow.auto.create.topics", "false");
         let client = Client::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config, |_| {})?;
         Ok(Self {
             client,

@@ -155,7 +155,9 @@ impl Player<'_> {
             .replace("{{server}}", &format!("http://{}", self.server.host()))
             .replace("{{host}}", &self.server.host())
             .replace("{{bootstrap}}", &self.server.bootstrap())
-            .replace("{{kafka_cluster_id}}", "weir-embedded");
+            .replace("{{connect_url}}", crate::server::CONNECT_URL)
+            .replace("{{kafka_cluster_id}}", "weir-embedded")
+            .replace("{{state_dir}}", &self.server.state_dir());
         for (name, value) in &self.captured {
             text = text.replace(&format!("{{{{{name}}}}}"), value);
         }

@@ -6,13 +6,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Where the server looks for a Connect worker: there is none.
+pub(crate) const CONNECT_URL: &str = "http://127.0.0.1:9";
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
     pub(crate) broker_port: u16,
     /// Goes with the server.
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn free_port() -> Result<u16, String> {
@@ -38,6 +41,8 @@ impl Server {
             ))
             .arg(format!("listeners=http://127.0.0.1:{port}"))
             .arg(format!("weir.broker.listeners=127.0.0.1:{broker_port}"))
+            .arg(format!("ksql.connect.url={CONNECT_URL}"))
+            .arg("ksql.streams.commit.interval.ms=2000")
             .arg("ksql.streams.num.stream.threads=1")
             .arg("ksql.streams.replication.factor=1")
             .arg("ksql.logging.processing.topic.auto.create=false")
@@ -69,6 +74,12 @@ impl Server {
     /// `host:port` of the HTTP API.
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `ksql.streams.state.dir`
+    pub(crate) fn state_dir(&self) -> String {
+        let state = self.dir.path().join("data").join("state");
+        state.display().to_string()
     }
 
     /// `bootstrap.servers`

@@ -254,6 +254,8 @@ pub fn canonical(name: &str) -> Result<String, ConfigError> {
 /// Whether a session may set the property of that canonical name.
 pub fn is_editable(name: &str) -> bool {
     match properties::find(name) {
+        // Read for each request, though the listing calls it the server's.
+        Some(_) if name == "ksql.variable.substitution.enable" => true,
         Some(property) => property.editable,
         None => {
             let listed = properties::find(&format!("ksql.streams.{name}"));

@@ -4,10 +4,10 @@ use indexmap::IndexMap;
 use weir_parser::Parsed;
 use weir_parser::ast::{QueryTarget, SourceKind, Statement};
 use weir_planner::ddl::Outcome;
-use weir_planner::stream::QueryPlan;
+use weir_planner::stream::{QueryPlan, StreamNode};
 use weir_planner::{QueryContext, plan_query};
 use weir_protocol::{FieldInfo, QueryDescription};
-use weir_types::SqlError;
+use weir_types::{Column, ColumnRole, Schema, SqlError};
 
 use super::push::query_id;
 use crate::metastore::View;
@@ -27,15 +27,13 @@ pub(crate) fn explain(
             if query.emit.is_none() {
                 let plan = weir_planner::pull::plan_pull(query, view)?;
                 if plan.source.kind == SourceKind::Table {
-                    let fields = plan.schema.columns().iter().map(FieldInfo::from).collect();
+                    let mut columns: Vec<Column> = plan.source.schema.keys().cloned().collect();
+                    columns.extend(as_values(&plan.schema));
+                    let id = query_id(query);
                     let sources = vec![plan.source.name.clone()];
-                    return Ok(description(
-                        query_id(query),
-                        text,
-                        fields,
-                        sources,
-                        String::new(),
-                    ));
+                    let mut description = description(id, text, &columns, sources, String::new());
+                    transient(&mut description, weir);
+                    return Ok(description);
                 }
             }
             let streaming = weir_parser::ast::Query {
@@ -43,7 +41,11 @@ pub(crate) fn explain(
                 ..query.clone()
             };
             let plan = plan_query(&streaming, view, QueryContext::Push)?;
-            described(query_id(query), text, &plan)
+            let mut columns: Vec<Column> = keys_of(&plan);
+            columns.extend(as_values(&plan.schema));
+            let mut description = described(query_id(query), text, &columns, &plan)?;
+            transient(&mut description, weir);
+            Ok(description)
         }
         Statement::CreateAs(_) | Statement::InsertSelect { .. } => {
             let parsed = Parsed {
@@ -64,8 +66,11 @@ pub(crate) fn explain(
             let Some(query) = planned.effect.started() else {
                 return Err(SqlError::internal("a query was planned without a query"));
             };
-            let mut description = described(query.id.clone(), text, &query.plan)?;
+            let columns = query.plan.schema.columns();
+            let mut description = described(query.id.clone(), text, columns, &query.plan)?;
             description.sinks = query.sink.iter().map(|(name, _)| name.clone()).collect();
+            description.query_type = Some("PERSISTENT".to_owned());
+            description.consumer_group_id = Some(weir.fleet.group_id(&query.id));
             Ok(description)
         }
         Statement::Terminate(QueryTarget::Id(id)) => Err(SqlError::statement(format!(
@@ -77,13 +82,54 @@ pub(crate) fn explain(
     }
 }
 
-fn described(id: String, text: &str, plan: &QueryPlan) -> Result<QueryDescription, SqlError> {
+/// A query for a client: it has a group of its own each time.
+fn transient(description: &mut QueryDescription, weir: &Weir) {
+    let prefix = weir
+        .config
+        .value("ksql.transient.prefix")
+        .unwrap_or_else(|| "transient_".to_owned());
+    let service = weir.config.service_id();
+    let group = weir_runtime::names::application_id(&service, &prefix, &description.id);
+    description.query_type = Some("PUSH".to_owned());
+    description.consumer_group_id = Some(format!("{group}_{}", crate::clock::now_ms()));
+}
+
+/// The columns as a client sees them: keys are values among others.
+fn as_values(schema: &Schema) -> impl Iterator<Item = Column> + '_ {
+    let columns = schema.columns().iter();
+    columns.map(|c| Column::value(&c.name, c.sql_type.clone()))
+}
+
+/// The key that the rows of a push query have, shown beside its columns; bounds of windows, which
+/// belong to it, are not.
+fn keys_of(plan: &QueryPlan) -> Vec<Column> {
+    let Some(StreamNode::Output(output)) = StreamNode::of(&plan.root) else {
+        return Vec::new();
+    };
+    let columns = output
+        .key
+        .iter()
+        .filter_map(|&i| plan.schema.columns().get(i));
+    columns
+        .filter(|c| !["WINDOWSTART", "WINDOWEND"].contains(&c.name.as_str()))
+        .map(|c| Column {
+            role: ColumnRole::Key,
+            ..c.clone()
+        })
+        .collect()
+}
+
+fn described(
+    id: String,
+    text: &str,
+    columns: &[Column],
+    plan: &QueryPlan,
+) -> Result<QueryDescription, SqlError> {
     let topology = crate::fleet::compile(plan).map_err(SqlError::internal)?;
-    let fields = plan.schema.columns().iter().map(FieldInfo::from).collect();
     let mut description = description(
         id,
         text,
-        fields,
+        columns,
         plan.sources.clone(),
         topology.description.clone(),
     );
@@ -95,7 +141,7 @@ fn described(id: String, text: &str, plan: &QueryPlan) -> Result<QueryDescriptio
 fn description(
     id: String,
     text: &str,
-    fields: Vec<FieldInfo>,
+    columns: &[Column],
     sources: Vec<String>,
     topology: String,
 ) -> QueryDescription {
@@ -103,7 +149,7 @@ fn description(
         id,
         statement_text: format!("{};", text.trim_end().trim_end_matches(';')),
         window_type: None,
-        fields,
+        fields: columns.iter().map(FieldInfo::from).collect(),
         sources,
         sinks: Vec::new(),
         execution_plan: topology.clone(),

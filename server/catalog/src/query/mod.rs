@@ -58,9 +58,15 @@ pub(crate) fn start(weir: &Arc<Weir>, request: QueryRequest) -> Result<Answer, Q
     let store = weir.metastore();
     match &parsed.statement {
         Statement::Query(query) => {
-            sources_exist(&store, query, &parsed.text)?;
+            sources_exist(&store, query, &parsed.text).map_err(unprepared)?;
             let answer = select(weir, &store, query, &parsed.text, &session.overrides);
-            answer.map(Answer::Rows).map_err(prepared)
+            answer.map(Answer::Rows).map_err(|mut error| {
+                // A predicate of the wrong type is told with the statement around it.
+                if error.message.starts_with("Error in WHERE expression") {
+                    about(&mut error.message, &parsed.text);
+                }
+                prepared(error)
+            })
         }
         Statement::Print {
             topic,
@@ -98,16 +104,40 @@ fn session(weir: &Weir, request: &QueryRequest) -> Result<Session, QueryFailure>
 
 /// Exactly one statement.
 fn one_statement(request: &QueryRequest, session: &Session) -> Result<Parsed, QueryFailure> {
-    let mut all = weir_parser::parse_all(&request.sql, &session.variables)
-        .map_err(|e| unprepared(ApiError::from_sql(e, &request.sql)))?;
+    let mut all = weir_parser::parse_all(&request.sql, &session.variables).map_err(|e| {
+        let syntax = e
+            .position
+            .filter(|_| e.message.contains(": Syntax Error\n"));
+        let mut error = ApiError::from_sql(e, &request.sql);
+        if let Some(position) = syntax {
+            about(&mut error.message, &request.sql);
+            if request.endpoint == Endpoint::Query {
+                let at = format!("{position}: Syntax error at {position}");
+                error.message.push_str(&format!("\nCaused by: {at}"));
+            }
+        }
+        unprepared(error)
+    })?;
     match (all.len(), all.pop()) {
         (1, Some(parsed)) => Ok(parsed),
-        (count, _) => Err(unprepared(ApiError::statement(
-            ErrorCode::BadStatement,
-            format!("Expected exactly one KSQL statement; found {count} instead"),
-            request.sql.clone(),
-        ))),
+        (count, _) => {
+            let mut message = format!("Expected exactly one KSQL statement; found {count} instead");
+            if request.endpoint == Endpoint::QueryStream {
+                about(&mut message, &request.sql);
+            }
+            Err(unprepared(ApiError::statement(
+                ErrorCode::BadStatement,
+                message,
+                request.sql.clone(),
+            )))
+        }
     }
+}
+
+/// Adds the statement that a message is about.
+fn about(message: &mut String, statement: &str) {
+    message.push_str("\nStatement: ");
+    message.push_str(statement);
 }
 
 /// Neither SELECT nor PRINT.
@@ -115,6 +145,8 @@ fn wrong_kind(endpoint: Endpoint, parsed: &Parsed) -> QueryFailure {
     let message = "Only SELECT and PRINT can be sent here; send other statements to /ksql.";
     unprepared(match endpoint {
         Endpoint::QueryStream => {
+            let mut message = message.to_owned();
+            about(&mut message, &parsed.text);
             ApiError::statement(ErrorCode::BadStatement, message, parsed.text.clone())
         }
         Endpoint::Query | Endpoint::WebSocket => ApiError::generic(ErrorCode::BadRequest, message),
@@ -122,7 +154,7 @@ fn wrong_kind(endpoint: Endpoint, parsed: &Parsed) -> QueryFailure {
 }
 
 /// Names in FROM and JOIN are looked up while the statement is prepared.
-fn sources_exist(store: &Metastore, query: &Query, text: &str) -> Result<(), QueryFailure> {
+pub(crate) fn sources_exist(store: &Metastore, query: &Query, text: &str) -> Result<(), ApiError> {
     let joined = query.joins.iter().map(|join| &join.source);
     for source in std::iter::once(&query.from).chain(joined) {
         if store.source(&source.name.name).is_none() {
@@ -138,11 +170,7 @@ fn sources_exist(store: &Metastore, query: &Query, text: &str) -> Result<(), Que
             if !near.is_empty() {
                 message.push_str(&format!("\nDid you mean {}?", near.join(", ")));
             }
-            return Err(unprepared(ApiError::statement(
-                ErrorCode::BadStatement,
-                message,
-                text,
-            )));
+            return Err(ApiError::statement(ErrorCode::BadStatement, message, text));
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use weir_functions::FunctionKind;
 use weir_functions::registry::registry;
-use weir_parser::ast::SourceKind;
+use weir_parser::ast::{Ident, SourceKind};
 use weir_planner::catalog::SourceInfo;
 use weir_protocol::{
     ApiError, ArgumentInfo, DescribeFunction, Entity, FieldInfo, FunctionName, KafkaTopic,
@@ -142,8 +142,8 @@ impl Listing<'_> {
             statement: source.sql.clone(),
             query_offset_summaries: if extended {
                 self.store
-                    .readers(&source.name)
-                    .filter_map(|q| self.runtime.offset_summary(&q.id, &source.topic))
+                    .writers(&source.name)
+                    .filter_map(|q| self.runtime.offset_summary(&q.id))
                     .collect()
             } else {
                 Vec::new()
@@ -256,7 +256,14 @@ impl Listing<'_> {
             ksql_host_query_status: IndexMap::from([(self.runtime.host(), state.clone())]),
             query_type: Some("PERSISTENT".to_owned()),
             query_errors: self.runtime.query_errors(&query.id),
-            tasks_metadata: Vec::new(),
+            tasks_metadata: {
+                let sources = query.plan.sources.iter();
+                let topics: Vec<&str> = sources
+                    .filter_map(|name| self.store.source(name))
+                    .map(|source| source.topic.as_str())
+                    .collect();
+                self.runtime.tasks(&query.id, &topics)
+            },
             consumer_group_id: Some(self.runtime.group_id(&query.id)),
             state: Some(state),
         }
@@ -367,10 +374,17 @@ pub fn functions(text: &str) -> Entity {
 }
 
 /// DESCRIBE FUNCTION.
-pub fn describe_function(name: &str, text: &str) -> Result<Entity, ApiError> {
-    let Some(doc) = registry().describe(name) else {
+pub fn describe_function(name: &Ident, text: &str) -> Result<Entity, ApiError> {
+    // The reference takes the name as it is written, so a quoted one is never found.
+    let found = registry().describe(&name.name).filter(|_| !name.quoted);
+    let Some(doc) = found else {
+        let name = if name.quoted {
+            weir_types::ident::quoted(&name.name)
+        } else {
+            name.name.clone()
+        };
         let message = format!("Can't find any functions with the name '{name}'");
-        return Err(ApiError::statement(ErrorCode::BadStatement, message, text));
+        return Err(ApiError::generic(ErrorCode::BadRequest, message));
     };
     let functions = doc
         .variants

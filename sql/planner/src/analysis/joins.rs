@@ -41,14 +41,14 @@ impl JoinClause {
 
     /// `A [INNER] JOIN B`, for messages.
     fn title(&self, sources: &Sources) -> String {
-        let alias = |i: usize| sources.list.get(i).map_or("", |s| s.alias.as_str());
+        let name = |i: usize| sources.list.get(i).map_or("", |s| s.info.name.as_str());
         let word = match self.kind {
             JoinKind::Inner => "[INNER] JOIN",
             JoinKind::Left => "LEFT [OUTER] JOIN",
             JoinKind::Right => "RIGHT [OUTER] JOIN",
             JoinKind::Full => "FULL [OUTER] JOIN",
         };
-        format!("{} {word} {}", alias(0), alias(self.right_source))
+        format!("{} {word} {}", name(0), name(self.right_source))
     }
 }
 

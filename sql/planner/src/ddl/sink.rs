@@ -207,7 +207,8 @@ fn build(
     let value = with
         .value
         .spec(value_kind, Some(&from.value_format.format))?;
-    check_formats(key_kind, value_kind, schema)?;
+    // Found by the engine, after the statement was accepted: no error of the statement.
+    check_formats(key_kind, value_kind, schema).map_err(|e| SqlError::request(e.message))?;
     check_timestamp(with.timestamp.as_ref(), schema)?;
     let wrap = wrap_single(
         with.wrap_single,
