@@ -123,7 +123,7 @@ impl Admin {
 
     /// All topics of the cluster, by name.
     pub fn topics(&self) -> Result<Vec<TopicDescription>> {
-        self.metadata(1, ptr::null_mut(), || "list topics".to_owned())
+        self.metadata(|| "list topics".to_owned())
             .map(|list| {
                 list.into_iter()
                     .filter_map(|(topic, code)| (code == OK).then_some(topic))
@@ -136,31 +136,52 @@ impl Admin {
     }
 
     /// One topic; `None` if it does not exist.
+    ///
+    /// Asked as an administrator: a topic handle would have librdkafka remember for a while that
+    /// the topic is missing, even when it is made right after.
     pub fn describe_topic(&self, name: &str) -> Result<Option<TopicDescription>> {
         let operation = || format!("describe topic {name}");
-        let topic = crate::raw::Topic::new(&self.client, name)?;
-        let found = self.metadata(0, topic.0, operation)?;
-        let Some((description, code)) = found.into_iter().find(|(t, _)| t.name == name) else {
-            return Ok(None);
-        };
-        match check(code, operation) {
-            Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-            Ok(()) => Ok(Some(description)),
+        let native = cstring(name)?;
+        // SAFETY: the request is copied by the call; results are read while the event lives
+        unsafe {
+            let mut names = [native.as_ptr()];
+            let wanted = rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+            let event = self.ask(
+                rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
+                |rk, options, queue| {
+                    rd_kafka_DescribeTopics(rk, wanted, options, queue);
+                    rd_kafka_TopicCollection_destroy(wanted);
+                },
+                operation,
+            )?;
+            let result = rd_kafka_event_DescribeTopics_result(event.0);
+            let mut count = 0;
+            let topics = rd_kafka_DescribeTopics_result_topics(result, &mut count);
+            let Some(topic) = array(topics, count).first() else {
+                return Ok(None);
+            };
+            let error = rd_kafka_TopicDescription_error(*topic);
+            if !error.is_null() {
+                return match check(rd_kafka_error_code(error), operation) {
+                    Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+                    Err(e) => Err(e),
+                    Ok(()) => Ok(Some(described(*topic))),
+                };
+            }
+            Ok(Some(described(*topic)))
         }
     }
 
     fn metadata(
         &self,
-        all: c_int,
-        only: *mut rd_kafka_topic_t,
         operation: impl FnOnce() -> String,
     ) -> Result<Vec<(TopicDescription, rd_kafka_resp_err_t)>> {
         let mut metadata: *const rd_kafka_metadata = ptr::null();
+        let all = ptr::null_mut();
         // SAFETY: everything is copied before the metadata is destroyed
         unsafe {
             let wait = millis(self.wait);
-            let code = rd_kafka_metadata(self.client.native(), all, only, &mut metadata, wait);
+            let code = rd_kafka_metadata(self.client.native(), 1, all, &mut metadata, wait);
             check(code, operation)?;
             let native: &[rd_kafka_metadata_topic] =
                 slice((*metadata).topics, (*metadata).topic_cnt);
@@ -414,6 +435,39 @@ impl Admin {
             Event::wait(queue, self.wait + grace).ok_or_else(|| KafkaError::timed_out(name()))?;
         event.check(name)?;
         Ok(event)
+    }
+}
+
+/// # Safety
+/// The topic is live.
+unsafe fn described(topic: *const rd_kafka_TopicDescription_t) -> TopicDescription {
+    // SAFETY: promised by the caller; everything is copied
+    unsafe {
+        let node = |node: *const rd_kafka_Node_t| match node.is_null() {
+            true => -1,
+            false => rd_kafka_Node_id(node),
+        };
+        let mut count = 0;
+        let native = rd_kafka_TopicDescription_partitions(topic, &mut count);
+        let mut partitions: Vec<_> = array(native, count)
+            .iter()
+            .map(|partition| {
+                let (mut replicas, mut in_sync) = (0, 0);
+                let all = rd_kafka_TopicPartitionInfo_replicas(*partition, &mut replicas);
+                let synced = rd_kafka_TopicPartitionInfo_isr(*partition, &mut in_sync);
+                PartitionInfo {
+                    id: rd_kafka_TopicPartitionInfo_partition(*partition),
+                    leader: node(rd_kafka_TopicPartitionInfo_leader(*partition)),
+                    replicas: array(all, replicas).iter().map(|n| node(*n)).collect(),
+                    in_sync: array(synced, in_sync).iter().map(|n| node(*n)).collect(),
+                }
+            })
+            .collect();
+        partitions.sort_by_key(|p| p.id);
+        TopicDescription {
+            name: text(rd_kafka_TopicDescription_name(topic)),
+            partitions,
+        }
     }
 }
 

@@ -107,7 +107,7 @@ pub struct FunctionDoc {
     pub category: String,
     /// Overview.
     pub description: String,
-    /// Author (`Confluent` in the reference; ours is `Weir`).
+    /// Whose function it is: clients show the reference's name, which defined what it does.
     pub author: String,
     /// Version, may be empty.
     pub version: String,

@@ -41,7 +41,7 @@ const fn with_constants(
 /// A variant of one column argument for each type, all built alike.
 macro_rules! one_column {
     ($build:expr, $description:literal, [$($param:expr => $returns:expr),* $(,)?]) => {
-        &[$(variant(&[Param::new("val", $param, $description)], $returns, $build)),*]
+        &[$(variant(&[Param::new("val1", $param, $description)], $returns, $build)),*]
     };
 }
 
@@ -95,7 +95,7 @@ pub(crate) const FUNCTIONS: &[AggregateFunction] = &[
             AggregateVariant {
                 description: "Counts values that are not NULL.",
                 ..variant(
-                    &[Param::new("val", Type::Any, "the values to count")],
+                    &[Param::new("val1", T, "the values to count")],
                     Type::Bigint,
                     count,
                 )
@@ -111,7 +111,7 @@ pub(crate) const FUNCTIONS: &[AggregateFunction] = &[
     AggregateFunction {
         name: "EARLIEST_BY_OFFSET",
         description: "The value, or the values, that came first.",
-        variants: BY_OFFSET,
+        variants: EARLIEST,
     },
     AggregateFunction {
         name: "HISTOGRAM",
@@ -123,7 +123,7 @@ pub(crate) const FUNCTIONS: &[AggregateFunction] = &[
     AggregateFunction {
         name: "LATEST_BY_OFFSET",
         description: "The value, or the values, that came last.",
-        variants: BY_OFFSET,
+        variants: LATEST,
     },
     AggregateFunction {
         name: "MAX",
@@ -251,37 +251,46 @@ const EXTREMES: &[AggregateVariant] = one_column!(extreme, "the values to compar
     Type::Timestamp => Type::Timestamp,
 ]);
 
-const VALUES: Param = Param::new("val", T, "the values to choose from");
+const VALUES: Param = Param::new("val1", T, "the values to choose from");
 const IGNORE_NULLS: Param = Param::new(
     "ignoreNulls",
     Type::Boolean,
     "whether NULL does not count (TRUE if not given)",
 );
-const HOW_MANY: Param = Param::new("n", Type::Integer, "how many values, at least 1");
+const LATEST_N: Param = Param::new("latestN", Type::Integer, "how many values, at least 1");
+const EARLIEST_N: Param = Param::new("earliestN", Type::Integer, "how many values, at least 1");
 
-const BY_OFFSET: &[AggregateVariant] = &[
-    AggregateVariant {
-        description: "One value, NULL skipped.",
-        ..variant(&[VALUES], T, by_offset)
-    },
-    AggregateVariant {
-        description: "One value.",
-        ..with_constants(&[VALUES, IGNORE_NULLS], 1, T, by_offset)
-    },
-    AggregateVariant {
-        description: "Up to n values, oldest first, NULL skipped.",
-        ..with_constants(&[VALUES, HOW_MANY], 1, Type::Array(&T), by_offset)
-    },
-    AggregateVariant {
-        description: "Up to n values, oldest first.",
-        ..with_constants(
-            &[VALUES, HOW_MANY, IGNORE_NULLS],
-            2,
-            Type::Array(&T),
-            by_offset,
-        )
-    },
-];
+/// The variants of one value or several, the number of which has this name.
+macro_rules! by_offset {
+    ($how_many:expr) => {
+        &[
+            AggregateVariant {
+                description: "One value, NULL skipped.",
+                ..variant(&[VALUES], T, by_offset)
+            },
+            AggregateVariant {
+                description: "Up to n values, oldest first, NULL skipped.",
+                ..with_constants(&[VALUES, $how_many], 1, Type::Array(&T), by_offset)
+            },
+            AggregateVariant {
+                description: "Up to n values, oldest first.",
+                ..with_constants(
+                    &[VALUES, $how_many, IGNORE_NULLS],
+                    2,
+                    Type::Array(&T),
+                    by_offset,
+                )
+            },
+            AggregateVariant {
+                description: "One value.",
+                ..with_constants(&[VALUES, IGNORE_NULLS], 1, T, by_offset)
+            },
+        ]
+    };
+}
+
+const LATEST: &[AggregateVariant] = by_offset!(LATEST_N);
+const EARLIEST: &[AggregateVariant] = by_offset!(EARLIEST_N);
 
 const fn correlated(param_type: Type) -> [Param; 2] {
     [
@@ -293,7 +302,7 @@ const fn correlated(param_type: Type) -> [Param; 2] {
 const K: Param = Param::new("k", Type::Integer, "how many values, at least 1");
 
 const fn top(param_type: Type) -> [Param; 2] {
-    [Param::new("val", param_type, "the values to order"), K]
+    [Param::new("val1", param_type, "the values to order"), K]
 }
 
 const fn top_rows(param_type: Type) -> [Param; 3] {

@@ -8,7 +8,35 @@ use super::definition::{
     AggregateFunction, AggregateVariant, Category, Function, Param, Returns, Type, Variant,
 };
 
-const AUTHOR: &str = "Weir";
+/// Whom the reference names as the author of its functions.
+const AUTHOR: &str = "Confluent";
+/// Functions of which it names nobody.
+const UNSIGNED: &[&str] = &["CONCAT"];
+
+fn author(name: &str) -> String {
+    if UNSIGNED.contains(&name) {
+        String::new()
+    } else {
+        AUTHOR.to_owned()
+    }
+}
+
+/// Variants in the order in which the reference lists those that differ in the type of a number.
+fn sorted(mut variants: Vec<VariantDoc>) -> Vec<VariantDoc> {
+    let length = |v: &VariantDoc| v.arguments.len();
+    let first = variants.first().map_or(0, length);
+    if variants.iter().all(|v| length(v) == first) {
+        variants.sort_by_key(|variant| {
+            let numbers = ["DECIMAL", "DOUBLE", "INT", "BIGINT"];
+            let first = variant.arguments.first().map(|a| a.type_name.as_str());
+            numbers
+                .iter()
+                .position(|name| Some(*name) == first)
+                .unwrap_or(numbers.len())
+        });
+    }
+    variants
+}
 
 impl fmt::Display for Type {
     /// As DESCRIBE FUNCTION prints a type: `INT`, `VARCHAR`, `ARRAY<T>`, `LAMBDA (K, V) => R`.
@@ -65,9 +93,9 @@ pub(super) fn function(function: &Function) -> FunctionDoc {
         kind: function.kind,
         category: function.category.name().to_owned(),
         description: function.description.to_owned(),
-        author: AUTHOR.to_owned(),
+        author: author(function.name),
         version: String::new(),
-        variants: function.variants.iter().map(describe).collect(),
+        variants: sorted(function.variants.iter().map(describe).collect()),
     }
 }
 
@@ -80,9 +108,13 @@ pub(super) fn aggregate(function: &AggregateFunction) -> FunctionDoc {
         kind: FunctionKind::Aggregate,
         category: Category::Aggregate.name().to_owned(),
         description: function.description.to_owned(),
-        author: AUTHOR.to_owned(),
+        author: author(function.name),
         version: String::new(),
-        variants: function.variants.iter().map(describe).collect(),
+        variants: {
+            // `COUNT(*)` is listed as one of a column.
+            let listed = function.variants.iter().filter(|v| !v.params.is_empty());
+            sorted(listed.map(describe).collect())
+        },
     }
 }
 

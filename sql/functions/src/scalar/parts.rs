@@ -21,8 +21,9 @@ const FROM: Param = Param::new(
     Type::Integer,
     "where to begin, from 1; backwards from the end if negative",
 );
+const STR: Param = Param::new("str", Type::String, "the text");
 const START: Param = Param::new(
-    "position",
+    "pos",
     Type::Integer,
     "where to begin, from 1; from the end if negative",
 );
@@ -103,10 +104,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::String,
         "A part of a text or of bytes.",
         &[
-            Variant::new(&[TEXT, START], Type::String, substring),
-            Variant::new(&[TEXT, START, COUNT], Type::String, substring),
-            Variant::new(&[BYTES, START], Type::Bytes, substring_bytes),
+            Variant::new(&[STR, START, COUNT], Type::String, substring),
             Variant::new(&[BYTES, START, COUNT], Type::Bytes, substring_bytes),
+            Variant::new(&[BYTES, START], Type::Bytes, substring_bytes),
+            Variant::new(&[STR, START], Type::String, substring),
         ],
     ),
 ];

@@ -13,6 +13,10 @@ const VALUE_I: Param = Param::new("value", Type::Integer, "the number");
 const VALUE_L: Param = Param::new("value", Type::Bigint, "the number");
 const VALUE_D: Param = Param::new("value", Type::Double, "the number");
 const VALUE_N: Param = Param::new("value", Type::Decimal, "the number");
+const VAL_I: Param = Param::new("val", Type::Integer, "the number");
+const VAL_L: Param = Param::new("val", Type::Bigint, "the number");
+const VAL_D: Param = Param::new("val", Type::Double, "the number");
+const VAL_N: Param = Param::new("val", Type::Decimal, "the number");
 const PLACES: Param = Param::new(
     "places",
     Type::Integer,
@@ -26,19 +30,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Mathematical,
         "The absolute value.",
         &[
-            Variant::new(&[VALUE_I], Type::Integer, |call| {
+            Variant::new(&[VAL_I], Type::Integer, |call| {
                 let value = call.ints(0)?;
                 call.to_ints(|row| Some(value.get(row)?.wrapping_abs()))
             }),
-            Variant::new(&[VALUE_L], Type::Bigint, |call| {
+            Variant::new(&[VAL_L], Type::Bigint, |call| {
                 let value = call.bigints(0)?;
                 call.to_bigints(|row| Some(value.get(row)?.wrapping_abs()))
             }),
-            Variant::new(&[VALUE_D], Type::Double, |call| {
+            Variant::new(&[VAL_D], Type::Double, |call| {
                 let value = call.doubles(0)?;
                 call.to_doubles(|row| Some(value.get(row)?.abs()))
             }),
-            Variant::new(&[VALUE_N], Type::Decimal, |call| {
+            Variant::new(&[VAL_N], Type::Decimal, |call| {
                 let value = call.decimals(0)?;
                 call.to_decimals(|row| Some(value.get(row)?.wrapping_abs()))
             }),

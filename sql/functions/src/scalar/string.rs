@@ -129,7 +129,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The arguments joined; NULLs are skipped.",
         &[
             Variant::new(
-                &[Param::variadic("texts", Type::String, "the parts")],
+                &[Param::variadic("inputs", Type::String, "the parts")],
                 Type::String,
                 |call| {
                     let parts = all_strings(call, 0)?;
@@ -143,7 +143,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 },
             ),
             Variant::new(
-                &[Param::variadic("bytes", Type::Bytes, "the parts")],
+                &[Param::variadic("inputs", Type::Bytes, "the parts")],
                 Type::Bytes,
                 |call| {
                     let parts = all_binaries(call, 0)?;
