@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use rdkafka::bindings::*;
 
 use crate::admin::Admin;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::raw::{
     Client, PartitionList, Queue, check, cstring, entries, failure, millis, take_error,
 };
@@ -55,9 +55,24 @@ pub enum OffsetAt {
     Time(i64),
 }
 
+/// How long librdkafka 2.12 keeps the answer that a topic does not exist, and a little more.
+const NEGATIVE_CACHE: std::time::Duration = std::time::Duration::from_millis(120);
+
 impl Admin {
     /// An offset of each partition, in order. One request per broker.
     pub fn offsets(&self, partitions: &[TopicPartition], at: OffsetAt) -> Result<Vec<i64>> {
+        match self.ask_offsets(partitions, at) {
+            // librdkafka remembers for this long that a topic was missing when it was asked for:
+            // it may have been made since.
+            Err(error) if !matches!(error.kind, ErrorKind::TimedOut | ErrorKind::Retriable) => {
+                std::thread::sleep(NEGATIVE_CACHE);
+                self.ask_offsets(partitions, at)
+            }
+            answer => answer,
+        }
+    }
+
+    fn ask_offsets(&self, partitions: &[TopicPartition], at: OffsetAt) -> Result<Vec<i64>> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -121,7 +136,7 @@ impl Admin {
                 .iter()
                 .filter_map(|i| partitions.get(*i).cloned())
                 .collect();
-            let ends = self.offsets(&late, OffsetAt::CommittedEnd)?;
+            let ends = self.ask_offsets(&late, OffsetAt::CommittedEnd)?;
             for (i, end) in missing.into_iter().zip(ends) {
                 if let Some(offset) = offsets.get_mut(i) {
                     *offset = end;

@@ -56,7 +56,7 @@ impl Server {
             child,
             port,
             broker_port,
-            _dir: dir,
+            dir,
         };
         let deadline = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
