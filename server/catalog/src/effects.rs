@@ -189,7 +189,9 @@ impl RuntimeView for Weir {
     fn offset_summary(&self, id: &str) -> Option<Value> {
         let group = self.fleet.running_group(id)?;
         let mut committed: BTreeMap<String, Vec<(TopicPartition, i64)>> = BTreeMap::new();
-        for entry in self.admin.group_offsets(&group).ok()? {
+        let entries = self.admin.group_offsets(&group).ok()?;
+        // What a query has not read yet is no progress to show.
+        for entry in entries.into_iter().filter(|entry| entry.offset > 0) {
             let partition = TopicPartition::new(&entry.topic, entry.partition);
             committed
                 .entry(entry.topic)

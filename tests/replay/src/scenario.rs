@@ -156,6 +156,7 @@ impl Player<'_> {
             .replace("{{host}}", &self.server.host())
             .replace("{{bootstrap}}", &self.server.bootstrap())
             .replace("{{connect_url}}", crate::server::CONNECT_URL)
+            .replace("{{schema_registry_url}}", crate::server::REGISTRY_URL)
             .replace("{{kafka_cluster_id}}", "weir-embedded")
             .replace("{{state_dir}}", &self.server.state_dir());
         for (name, value) in &self.captured {

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// Where the server looks for a Connect worker: there is none.
 pub(crate) const CONNECT_URL: &str = "http://127.0.0.1:9";
 
+/// Where it looks for a schema registry: the same.
+pub(crate) const REGISTRY_URL: &str = "http://127.0.0.1:10";
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
@@ -42,6 +45,7 @@ impl Server {
             .arg(format!("listeners=http://127.0.0.1:{port}"))
             .arg(format!("weir.broker.listeners=127.0.0.1:{broker_port}"))
             .arg(format!("ksql.connect.url={CONNECT_URL}"))
+            .arg(format!("ksql.schema.registry.url={REGISTRY_URL}"))
             .arg("ksql.streams.commit.interval.ms=2000")
             .arg("ksql.streams.num.stream.threads=1")
             .arg("ksql.streams.replication.factor=1")

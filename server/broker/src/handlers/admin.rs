@@ -133,7 +133,7 @@ impl Broker {
             return Err((
                 ResponseCode::InvalidReplicationFactor,
                 format!(
-                    "Unable to replicate the partition {} time(s): the embedded broker is a single node.",
+                    "Unable to replicate the partition {} time(s): only 1 broker, the embedded one, is there.",
                     topic.replication_factor
                 ),
             ));
