@@ -17,7 +17,7 @@ help:
 	@echo "make build        every binary: weir, conformance, replay"
 	@echo "make test         everything, Apache Kafka included"
 	@echo "make lint         formatting and clippy"
-	@echo "make bench        Weir beside Kafka Streams on one Apache Kafka (about an hour)"
+	@echo "make bench        Weir and the bare moving of bytes, on one Apache Kafka"
 	@echo "make conformance  recorded cases without Kafka (SHARED=$(SHARED))"
 	@echo "make replay       recorded HTTP exchanges and CLI transcripts"
 

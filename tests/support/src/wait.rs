@@ -30,6 +30,14 @@ pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
     wait_for(what, limit, || condition().then_some(()));
 }
 
+/// Gives `condition` the time to become true; whether it has is for the test to judge.
+pub fn settle(limit: Duration, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    while !condition() && Instant::now() < end {
+        std::thread::sleep(STEP);
+    }
+}
+
 /// Lets time pass between two acts of a test that are to come at a given (random) distance. Never
 /// to wait for something: that is [`wait_until`].
 pub fn pause(length: Duration) {
