@@ -70,9 +70,12 @@ fn fill(topics: &Topics, records: u64) {
 }
 
 fn line(name: &str, cost: Cost) {
+    let warm = cost
+        .warm
+        .map_or_else(|| "-".to_owned(), |w| format!("{w:.2}"));
     say(&format!(
-        "| {name:<8} | {:>7.2} | {:>7.2} | {:>8} | {:>7.1} |",
-        cost.whole, cost.warm, cost.peak_mib, cost.seconds
+        "| {name:<8} | {:>7.2} | {warm:>7} | {:>8} | {:>7.1} |",
+        cost.whole, cost.peak_mib, cost.seconds
     ));
 }
 

@@ -9,8 +9,9 @@ use weir_test_support::Usage;
 pub(crate) struct Cost {
     /// CPU-seconds per million records, process start included.
     pub(crate) whole: f64,
-    /// The same of the second half of the records.
-    pub(crate) warm: f64,
+    /// The same of the second half of the records; `None` when commits came so seldom that what
+    /// was left after the middle is less than a quarter.
+    pub(crate) warm: Option<f64>,
     /// Highest resident memory, MiB.
     pub(crate) peak_mib: u64,
     /// Elapsed time, seconds.
@@ -43,14 +44,16 @@ impl Meter {
 
     /// The cost, once all are.
     pub(crate) fn end(&self, usage: Usage) -> Cost {
-        let (done, before) = self.half.unwrap_or_default();
+        let (done, before) = self.half.unwrap_or((self.records, 0.0));
         let per_million = |cpu: f64, records: u64| cpu * 1e6 / records.max(1) as f64;
         Cost {
             whole: per_million(usage.cpu_seconds, self.records),
-            warm: per_million(
-                usage.cpu_seconds - before,
-                self.records.saturating_sub(done),
-            ),
+            warm: (done * 4 <= self.records * 3).then(|| {
+                per_million(
+                    usage.cpu_seconds - before,
+                    self.records.saturating_sub(done),
+                )
+            }),
             peak_mib: usage.peak_mib,
             seconds: self.started.elapsed().as_secs_f64(),
         }
@@ -72,6 +75,13 @@ mod tests {
         meter.progress(1_500_000, at(5.0));
         meter.progress(1_900_000, at(5.5));
         let cost = meter.end(at(6.0));
-        assert_eq!((cost.whole, cost.warm), (3.0, 2.0));
+        assert_eq!((cost.whole, cost.warm), (3.0, Some(2.0)));
+    }
+
+    #[test]
+    fn a_second_half_that_is_too_short_is_not_told() {
+        let mut meter = Meter::start(1000);
+        meter.progress(900, Usage::default());
+        assert_eq!(meter.end(Usage::default()).warm, None);
     }
 }
