@@ -22,7 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -198,22 +198,30 @@ impl Broker {
             .retention_check_ms
             .min(self.settings.cleaner_backoff_ms);
         let mut round = 0u32;
+        let between = Duration::from_millis(self.settings.retention_check_ms);
+        let mut retained = Instant::now();
         while until(&stopped, tokio::time::sleep(Duration::from_millis(pause))).await {
             round = round.wrapping_add(1);
             let broker = self.clone();
-            blocking(move || broker.clean_once(round.is_multiple_of(TIDY_ROUNDS))).await;
+            let retain = retained.elapsed() >= between;
+            if retain {
+                retained = Instant::now();
+            }
+            blocking(move || broker.clean_once(round.is_multiple_of(TIDY_ROUNDS), retain)).await;
         }
     }
 
-    fn clean_once(&self, tidy: bool) {
+    fn clean_once(&self, tidy: bool, retain: bool) {
         self.topics.sweep();
         for topic in self.topics.all() {
             let settings = topic.settings();
             for (index, partition) in topic.partitions().iter().enumerate() {
                 let now = now_ms();
-                let cleaned = partition
-                    .retain(&settings, now)
-                    .and_then(|_| partition.compact(&settings, now));
+                let retained = match retain {
+                    true => partition.retain(&settings, now).map(drop),
+                    false => Ok(()),
+                };
+                let cleaned = retained.and_then(|()| partition.compact(&settings, now));
                 if let Err(e) = cleaned {
                     // A deleted topic's files vanish under the cleaner; that is no news.
                     if self.topics.by_id(topic.id).is_some() {

@@ -27,7 +27,7 @@ impl Default for BrokerSettings {
             auto_create_topics: true,
             default_partitions: 1,
             initial_rebalance_delay_ms: 100,
-            retention_check_ms: 5_000,
+            retention_check_ms: 300_000,
             cleaner_backoff_ms: 5_000,
             offsets_retention_ms: 7 * 24 * 3600 * 1000,
             max_transaction_timeout_ms: 900_000,
