@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int};
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings::*;
 
@@ -302,8 +302,26 @@ impl Admin {
     }
 
     /// Creates topics in one request. The result of each, in order; a topic that exists is
-    /// [`ErrorKind::AlreadyExists`].
+    /// [`ErrorKind::AlreadyExists`]. Returns when brokers know of those that were made.
     pub fn create_topics(&self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
+        let results = self.request_topics(topics)?;
+        for (topic, _) in topics.iter().zip(&results).filter(|(_, made)| made.is_ok()) {
+            self.await_topic(&topic.name)?;
+        }
+        Ok(results)
+    }
+
+    /// Waits until a topic that was made is known: brokers hear of it a little later than the
+    /// controller answers, longer on a busy cluster.
+    fn await_topic(&self, name: &str) -> Result<()> {
+        let end = Instant::now() + self.wait;
+        while self.describe_topic(name)?.is_none() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    fn request_topics(&self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
         let mut requests = Vec::with_capacity(topics.len());
         let mut message = [0 as c_char; 256];
         // SAFETY: requests are copied by the call and destroyed once
