@@ -107,16 +107,14 @@ fn data_dir(config: &ServerConfig) -> PathBuf {
     base.unwrap_or_else(|| PathBuf::from(".")).join("weir")
 }
 
-/// One server at a time for a folder.
-struct DataLock(#[allow(dead_code)] std::fs::File);
-
-fn lock(dir: &Path) -> Result<DataLock, String> {
+/// Takes the folder for this process: one server at a time.
+fn lock(dir: &Path) -> Result<std::fs::File, String> {
     std::fs::create_dir_all(dir).map_err(|e| format!("cannot make {}: {e}", dir.display()))?;
     let path = dir.join("server.lock");
     let file = std::fs::File::create(&path)
         .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(DataLock(file)),
+        Ok(()) => Ok(file),
         Err(_) => Err(format!(
             "another Weir server is using {}. Stop it, or choose another folder with \
              weir.data.dir=DIR.",
