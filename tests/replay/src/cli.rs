@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::compare::masked;
 use crate::kafka;
 use crate::report::Report;
-use crate::scenario::{clean, statement};
+use crate::scenario::{clean, query, statement};
 use crate::server::Server;
 
 /// How long a transcript may take.
@@ -57,18 +57,32 @@ async fn prepare(recorded: &Value, server: &Server) -> Result<(), String> {
             kafka::produce(&server.bootstrap(), records)?;
         }
     }
-    // The queries have worked their input off once their groups stand at its end; the tables of
-    // the recordings are small, so their state is simply asked for until it stays the same.
+    // The queries have worked their input off once the tables that they keep have rows and stay
+    // as they are.
     let listed = statement(server, "LIST TABLES;").await?;
     let tables: Value = serde_json::from_str(&listed).map_err(|e| e.to_string())?;
-    let deadline = Instant::now() + Duration::from_secs(3);
-    let mut last = String::new();
-    let mut same = 0;
-    while same < 5 && Instant::now() < deadline && tables[0]["tables"] != serde_json::json!([]) {
-        let now = statement(server, "LIST QUERIES EXTENDED;").await?;
-        same = if now == last { same + 1 } else { 0 };
-        last = now;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    for table in tables[0]["tables"].as_array().into_iter().flatten() {
+        let name = table["name"].as_str().unwrap_or_default();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (mut last, mut same) = (String::new(), 0);
+        while same < 3 && Instant::now() < deadline {
+            let rows = query(server, &format!("SELECT * FROM `{name}`;")).await?;
+            // A table that no query keeps cannot be asked.
+            if rows.contains("\"error_code\"") {
+                break;
+            }
+            let rows = rows
+                .split_once('\n')
+                .map(|(_, rows)| rows.to_owned())
+                .unwrap_or_default();
+            same = if !rows.is_empty() && rows == last {
+                same + 1
+            } else {
+                0
+            };
+            last = rows;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
     Ok(())
 }

@@ -109,20 +109,22 @@ pub(crate) async fn clean(server: &Server) -> Result<(), String> {
 
 /// Runs a statement and gives the body of the answer.
 pub(crate) async fn statement(server: &Server, sql: &str) -> Result<String, String> {
+    post(server, "/ksql", sql).await
+}
+
+/// Runs a query to its end and gives the body of the answer.
+pub(crate) async fn query(server: &Server, sql: &str) -> Result<String, String> {
+    post(server, "/query", sql).await
+}
+
+async fn post(server: &Server, path: &str, sql: &str) -> Result<String, String> {
     let body = serde_json::json!({
         "ksql": sql,
         "streamsProperties": { "auto.offset.reset": "earliest" },
     })
     .to_string();
     let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-    let request = http1_request(
-        "POST",
-        "/ksql",
-        &server.host(),
-        "1.1",
-        &headers,
-        Some(&body),
-    );
+    let request = http1_request("POST", path, &server.host(), "1.1", &headers, Some(&body));
     let mut exchange = http1::Exchange::start(&server.host(), &request).await?;
     while exchange.next().await? {}
     Ok(exchange.response.body())
