@@ -43,9 +43,10 @@ conformance: build
 replay: build
 	@./tests/recorded.sh replay "$(BIN)" "$(SHARED)"
 
+# The whole workspace is named, so that the dependencies are those that are built already.
 e2e: build
 	@./tests/setup.sh kafka
-	$(CARGO) test $(PROFILE) -p weir-e2e -- --test-threads 2
+	$(CARGO) test $(PROFILE) --workspace --test main -- --test-threads 2
 
 test: unit conformance replay e2e
 
