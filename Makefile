@@ -46,7 +46,7 @@ replay: build
 # The whole workspace is named, so that the dependencies are those that are built already.
 e2e: build
 	@./tests/setup.sh kafka
-	$(CARGO) test $(PROFILE) --workspace --test main -- --test-threads 2
+	$(CARGO) test $(PROFILE) --workspace --test e2e -- --test-threads 2
 
 test: unit conformance replay e2e
 
