@@ -46,7 +46,6 @@ impl Server {
             .arg(format!("weir.broker.listeners=127.0.0.1:{broker_port}"))
             .arg(format!("ksql.connect.url={CONNECT_URL}"))
             .arg(format!("ksql.schema.registry.url={REGISTRY_URL}"))
-            .arg("ksql.streams.commit.interval.ms=2000")
             .arg("ksql.streams.num.stream.threads=1")
             .arg("ksql.streams.replication.factor=1")
             .arg("ksql.logging.processing.topic.auto.create=false")
