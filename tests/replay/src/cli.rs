@@ -55,6 +55,8 @@ async fn prepare(recorded: &Value, server: &Server) -> Result<(), String> {
             kafka::create_topic(&server.bootstrap(), topic).await?;
         } else if let Some(records) = step.get("produce") {
             kafka::produce(&server.bootstrap(), records)?;
+        } else if step.get("records").is_some() {
+            kafka::produce(&server.bootstrap(), step)?;
         }
     }
     // The queries have worked their input off once the tables that they keep have rows and stay
