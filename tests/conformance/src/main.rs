@@ -89,7 +89,8 @@ fn run_all(args: &Args) -> Result<ExitCode, String> {
         let (mut file_passed, mut file_failed) = (0, 0);
         let only = args.only.as_deref().unwrap_or("");
         for case in cases.iter().filter(|case| case.name.contains(only)) {
-            let id = format!("{name}: {}", case.name);
+            // Some names end in a blank, which a list of lines does not keep.
+            let id = format!("{name}: {}", case.name.trim());
             match run_one(case, args.step) {
                 Ok(()) => {
                     file_passed += 1;
