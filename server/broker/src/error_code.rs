@@ -26,6 +26,7 @@ codes! {
     FetchSessionIdNotFound = 70, UnknownLeaderEpoch = 75, MemberIdRequired = 79,
     FencedInstanceId = 82, GroupSubscribedToTopic = 86, InvalidRecord = 87, UnstableOffsetCommit = 88,
     ProducerFenced = 90, UnknownTopicId = 100,
+    TransactionalIdNotFound = 105,
 }
 
 impl ResponseCode {

@@ -4,7 +4,7 @@ use super::{Coordinator, CoordinatorError, RETRY_MS, Result, State};
 use crate::clock::now_ms;
 use crate::groups::MemberRef;
 use crate::journal::{Entry, OffsetEntry};
-use crate::transactions::{Caller, Phase, TransactionError};
+use crate::transactions::{Caller, Phase, Transaction, TransactionError};
 use std::io;
 
 impl Coordinator {
@@ -149,6 +149,24 @@ impl Coordinator {
             self.arm(state, retry);
             CoordinatorError::Storage(e)
         })
+    }
+
+    /// A transactional id as it stands, `None` when it is unknown.
+    pub(crate) fn transaction(&self, id: &str) -> Option<Transaction> {
+        self.state.lock().transactions.get(id).cloned()
+    }
+
+    /// The transactional ids for which `wanted` holds, with what `wanted` makes of them.
+    pub(crate) fn transactions<R>(
+        &self,
+        wanted: impl FnMut((&String, &Transaction)) -> Option<R>,
+    ) -> Vec<R> {
+        self.state
+            .lock()
+            .transactions
+            .iter()
+            .filter_map(wanted)
+            .collect()
     }
 
     fn arm_timeout(&self, state: &mut State, id: &str) {

@@ -8,6 +8,7 @@ mod fetch;
 mod groups;
 mod offsets;
 mod produce;
+mod transaction_views;
 mod transactions;
 
 use crate::error_code::ResponseCode;

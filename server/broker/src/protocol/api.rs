@@ -27,6 +27,7 @@ apis! {
     OffsetForLeaderEpoch 2-4, AddPartitionsToTxn 0-3, AddOffsetsToTxn 0-3, EndTxn 0-3,
     TxnOffsetCommit 0-3, DescribeConfigs 1-4, AlterConfigs 0-2, CreatePartitions 0-3,
     DeleteGroups 0-2, IncrementalAlterConfigs 0-1, OffsetDelete 0-0, DescribeCluster 0-0,
+    DescribeProducers 0-0, DescribeTransactions 0-0, ListTransactions 0-1,
 }
 
 impl Api {

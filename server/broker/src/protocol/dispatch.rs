@@ -154,6 +154,16 @@ pub(crate) async fn answer(
         }
         ApiKey::OffsetDelete => serve!(OffsetDeleteRequest, |r| broker.offset_delete(r)),
         ApiKey::DescribeCluster => serve!(DescribeClusterRequest, |_| broker.describe_cluster()),
+        ApiKey::DescribeProducers => {
+            serve!(DescribeProducersRequest, |r| broker.describe_producers(r));
+        }
+        ApiKey::DescribeTransactions => {
+            serve!(DescribeTransactionsRequest, |r| broker
+                .describe_transactions(r));
+        }
+        ApiKey::ListTransactions => {
+            serve!(ListTransactionsRequest, |r| broker.list_transactions(r));
+        }
         _ => return Err(invalid(format!("the API {key} is not served"))),
     }
     Ok(Some(out.finish()))

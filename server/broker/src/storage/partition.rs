@@ -4,6 +4,7 @@ use super::compact::Compaction;
 use super::env::StorageEnv;
 use super::log::{AppendError, Appended, FetchSlice, Isolation, Log, ReadError};
 use super::lookup::TimeTarget;
+use super::producers::ProducerView;
 use super::recovery;
 use super::segment::Segment;
 use super::validate::Incoming;
@@ -116,6 +117,11 @@ impl Partition {
             stable: log.last_stable(),
             end: log.end(),
         }
+    }
+
+    /// The producers that have written here of late.
+    pub(crate) fn producers(&self) -> Vec<ProducerView> {
+        self.log.lock().producers.views().collect()
     }
 
     /// Reads batches; see [`Log::plan_fetch`]. The bytes are read without the lock.

@@ -56,6 +56,19 @@ struct Producer {
     enlisted: Option<i16>,
 }
 
+/// A producer as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerView {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+    /// Of the newest batch, -1 when none is known.
+    pub(crate) last_sequence: i32,
+    /// When it last wrote, ms since the epoch.
+    pub(crate) last_time: i64,
+    /// First offset of the open transaction.
+    pub(crate) open_since: Option<i64>,
+}
+
 /// The producers of one partition.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ProducerTable {
@@ -78,6 +91,18 @@ impl ProducerTable {
     /// First offset of the oldest open transaction.
     pub(crate) fn first_open(&self) -> Option<i64> {
         self.open.first_key_value().map(|(first, _)| *first)
+    }
+
+    /// The producers that have written, in no order.
+    pub(crate) fn views(&self) -> impl Iterator<Item = ProducerView> + use<'_> {
+        let wrote = self.producers.iter().filter(|(_, p)| p.last_time > 0);
+        wrote.map(|(id, p)| ProducerView {
+            id: *id,
+            epoch: p.epoch,
+            last_sequence: p.written.back().map_or(-1, |w| w.last_sequence),
+            last_time: p.last_time,
+            open_since: p.open_since,
+        })
     }
 
     /// Whether `producer_id` has written in a transaction that has not ended.

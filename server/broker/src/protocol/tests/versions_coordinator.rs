@@ -331,6 +331,7 @@ async fn transactions() {
         )
         .await;
     }
+    views_of_an_open_transaction(&broker).await;
     let batch = TestBatch::at(now_ms())
         .record(Some("k"), Some("in"), 0)
         .producer(0, 4, 0)
@@ -353,4 +354,89 @@ async fn transactions() {
     .await;
     let bounds = broker.topics.partition("t", 0).unwrap().bounds();
     assert_eq!((bounds.stable, bounds.end), (5, 5));
+}
+
+/// Before anything is written in it.
+async fn views_of_an_open_transaction(broker: &Broker) {
+    let x = || TransactionalId(s("x"));
+    let filters = [
+        (vec![], vec![], 1),
+        (vec![s("Ongoing")], vec![ProducerId(0)], 1),
+        (vec![s("Empty"), s("Nonsense")], vec![], 0),
+        (vec![s("Nonsense")], vec![], 0),
+        (vec![], vec![ProducerId(7)], 0),
+    ];
+    for (states, producers, count) in filters {
+        let unknown = usize::from(states.contains(&s("Nonsense")));
+        all(
+            broker,
+            |_| {
+                ListTransactionsRequest::default()
+                    .with_state_filters(states.clone())
+                    .with_producer_id_filters(producers.clone())
+            },
+            |v, r| {
+                assert_eq!(r.transaction_states.len(), count, "v{v} {states:?}");
+                assert_eq!(r.unknown_state_filters.len(), unknown);
+            },
+        )
+        .await;
+    }
+    let long = ListTransactionsRequest::default().with_duration_filter(3_600_000);
+    assert_eq!(ask(broker, &long, 1).await.transaction_states, []);
+    all(
+        broker,
+        |_| {
+            DescribeTransactionsRequest::default()
+                .with_transactional_ids(vec![x(), TransactionalId(s("nobody"))])
+        },
+        |_, r| {
+            let [open, unknown] = &r.transaction_states[..] else {
+                panic!("{r:?}")
+            };
+            assert_eq!((open.error_code, unknown.error_code), (0, 105));
+            assert_eq!(&*open.transaction_state, "Ongoing");
+            assert_eq!(
+                (open.producer_epoch, open.transaction_timeout_ms),
+                (4, 60_000)
+            );
+            assert!(open.transaction_start_time_ms > 0);
+            assert_eq!(open.topics[0].partitions, [0]);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn producers_of_a_partition() {
+    use kafka_protocol::messages::describe_producers_request::TopicRequest;
+    let broker = prepared().await;
+    let batch = TestBatch::at(now_ms())
+        .record(Some("k"), Some("v"), 0)
+        .producer(41, 3, 0);
+    ask(&broker, &produce("t", 0, batch.build()), 9).await;
+    all(
+        &broker,
+        |_| {
+            let asked = TopicRequest::default()
+                .with_name(topic("t"))
+                .with_partition_indexes(vec![0, 1, 9]);
+            DescribeProducersRequest::default().with_topics(vec![asked])
+        },
+        |_, r| {
+            let partitions = &r.topics[0].partitions;
+            let codes: Vec<i16> = partitions.iter().map(|p| p.error_code).collect();
+            assert_eq!(codes, [0, 0, 3]);
+            let [found] = &partitions[0].active_producers[..] else {
+                panic!("{partitions:?}")
+            };
+            assert_eq!((found.producer_id.0, found.producer_epoch), (41, 3));
+            assert_eq!(
+                (found.last_sequence, found.current_txn_start_offset),
+                (0, -1)
+            );
+            assert!(partitions[1].active_producers.is_empty());
+        },
+    )
+    .await;
 }
