@@ -19,11 +19,11 @@ use weir_formats::{Side, encoder};
 use weir_kafka::{Admin, ClientConfig, Producer, Role, TopicHandle};
 use weir_planner::catalog::SourceInfo;
 use weir_protocol::QueryError;
-use weir_runtime::{OffsetReset, QueryOptions, QuerySpec, Runtime, RuntimeConfig};
+use weir_runtime::{Guarantee, OffsetReset, QueryOptions, QuerySpec, Runtime, RuntimeConfig};
 use weir_types::ColumnRole;
 use weir_types::records::{EncodedBatch, EncodedColumn};
 
-use crate::config::{Overrides, ServerConfig};
+use crate::config::{Overrides, ServerConfig, check_value};
 use crate::inserter::PreparedRow;
 use crate::metastore::{PersistentKind, PersistentQuery};
 use crate::processing_log::ProcessingLog;
@@ -70,6 +70,10 @@ impl Fleet {
             .and_then(|n| usize::try_from(n).ok())
             .filter(|n| *n > 0)
             .unwrap_or(cores.min(4));
+        if let Some(given) = config.given_value("ksql.streams.processing.guarantee") {
+            check_value("processing.guarantee", given).map_err(|e| e.to_string())?;
+            runtime.guarantee = Guarantee::parse(given).unwrap_or(runtime.guarantee);
+        }
         runtime.commit_interval = millis(config, "ksql.streams.commit.interval.ms", 100);
         runtime.retry_initial = millis(config, "ksql.query.retry.backoff.initial.ms", 15_000);
         runtime.retry_max = millis(config, "ksql.query.retry.backoff.max.ms", 900_000);
@@ -150,6 +154,8 @@ impl Fleet {
                 "latest" => Some(OffsetReset::Latest),
                 _ => None,
             });
+        let guarantee = overrides.0.get("processing.guarantee");
+        options.guarantee = guarantee.and_then(|v| Guarantee::parse(v));
         options.commit_interval = overrides
             .0
             .get("commit.interval.ms")

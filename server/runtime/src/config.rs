@@ -7,6 +7,27 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use weir_engine::{LogEntry, TaskOptions, Topology};
 
+/// `processing.guarantee`: what a crash may do to results (spec/semantics.md §10.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Nothing: records, offsets and state become visible together.
+    ExactlyOnce,
+    /// Records of the last epoch may be there twice, and count twice in aggregates. They are seen
+    /// as soon as they are written.
+    AtLeastOnce,
+}
+
+impl Guarantee {
+    /// By the property's value: `exactly_once_v2`, `at_least_once`.
+    pub fn parse(value: &str) -> Option<Self> {
+        match value {
+            "exactly_once_v2" => Some(Self::ExactlyOnce),
+            "at_least_once" => Some(Self::AtLeastOnce),
+            _ => None,
+        }
+    }
+}
+
 /// What the whole runtime is run with.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
@@ -19,8 +40,10 @@ pub struct RuntimeConfig {
     pub persistent_prefix: String,
     /// Folder of the state database and of this server's identity.
     pub state_dir: PathBuf,
-    /// `num.stream.threads`.
+    /// `num.stream.threads`: workers of each guarantee that is used.
     pub threads: usize,
+    /// `processing.guarantee` of queries that do not say.
+    pub guarantee: Guarantee,
     /// `commit.interval.ms`.
     pub commit_interval: Duration,
     /// Uncommitted state of a worker at which an epoch ends early, bytes.
@@ -51,6 +74,7 @@ impl RuntimeConfig {
             persistent_prefix: "query_".to_owned(),
             state_dir: state_dir.into(),
             threads: 4,
+            guarantee: Guarantee::ExactlyOnce,
             commit_interval: Duration::from_millis(100),
             uncommitted_bytes: 48 << 20,
             slots: 32,
@@ -83,6 +107,8 @@ pub struct QueryOptions {
     pub reset: Option<OffsetReset>,
     /// `commit.interval.ms`, if the query has its own.
     pub commit_interval: Option<Duration>,
+    /// `processing.guarantee`, if the query has its own.
+    pub guarantee: Option<Guarantee>,
     /// `buffered.records.per.partition`.
     pub buffered_records: usize,
     /// Starts paused.
@@ -98,6 +124,7 @@ impl Default for QueryOptions {
             },
             reset: None,
             commit_interval: None,
+            guarantee: None,
             buffered_records: 1000,
             paused: false,
         }

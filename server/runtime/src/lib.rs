@@ -29,7 +29,7 @@ pub mod runtime;
 mod supervisor;
 mod worker;
 
-pub use config::{OffsetReset, QueryOptions, QuerySpec, RuntimeConfig};
+pub use config::{Guarantee, OffsetReset, QueryOptions, QuerySpec, RuntimeConfig};
 pub use failure::{ErrorClass, QueryError};
 pub use push::{PushEvent, PushHandle};
 pub use query::{QueryState, QueryStatus};

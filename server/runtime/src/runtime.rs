@@ -65,7 +65,7 @@ impl Runtime {
     pub fn start(config: RuntimeConfig) -> Result<Self, RuntimeError> {
         let database = Database::open(&config.state_dir.join("rocksdb"), config.memory)?;
         let instance = instance_id(&config.state_dir)?;
-        let threads = config.threads.max(1);
+        let (threads, guarantee) = (config.threads.max(1), config.guarantee);
         let shared = Arc::new(Shared {
             admin: admin(&config)?,
             config,
@@ -75,14 +75,14 @@ impl Runtime {
         let (orders, receive_orders) = unbounded();
         let (reports, receive_reports) = unbounded();
         let workers = (0..threads)
-            .map(|index| Worker::spawn(index, shared.clone(), reports.clone()))
+            .map(|index| Worker::spawn(index, guarantee, shared.clone(), reports.clone()))
             .collect::<Result<Vec<_>, _>>()?;
         let queries: Queries = Arc::new(RwLock::new(BTreeMap::new()));
         let supervisor = Supervisor::new(
             shared.clone(),
             workers.clone(),
             receive_orders,
-            receive_reports,
+            (reports, receive_reports),
             queries.clone(),
         );
         let stop = Arc::new(AtomicBool::new(false));

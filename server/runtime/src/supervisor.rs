@@ -7,7 +7,8 @@
 //! ```
 //!
 //! One thread, so that all of this happens in one order. A task's worker is its slot modulo the
-//! number of workers.
+//! number of workers, of which there is one team for each guarantee that is used; the second is
+//! started when its first query is.
 //!
 //! Invariant: tasks are prepared only while this server holds their slots, and after everything
 //! that ran under an older membership was closed.
@@ -20,12 +21,12 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use parking_lot::RwLock;
 use weir_kafka::ErrorKind;
 
-use crate::config::QuerySpec;
-use crate::failure::{QueryError, after};
+use crate::config::{Guarantee, QuerySpec};
+use crate::failure::{ErrorClass, QueryError, after};
 use crate::names::application_id;
 use crate::prepare;
 use crate::query::{QueryContext, QueryState};
-use crate::worker::{Command, Membership, Report, Shared, WorkerHandle};
+use crate::worker::{Command, Membership, Report, Shared, Worker, WorkerHandle};
 
 /// What the supervisor is told.
 pub(crate) enum Order {
@@ -73,14 +74,18 @@ struct Entry {
 struct Slots {
     owned: Vec<u32>,
     count: u32,
+    membership: Membership,
 }
 
 /// See the module.
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
+    /// The team of the server's guarantee, then that of the other, once it is needed.
     workers: Vec<WorkerHandle>,
+    /// Workers of a team.
+    team: usize,
     orders: Receiver<Order>,
-    reports: Receiver<Report>,
+    reports: (Sender<Report>, Receiver<Report>),
     queries: BTreeMap<String, Entry>,
     visible: Queries,
     slots: Option<Slots>,
@@ -94,11 +99,12 @@ impl Supervisor {
         shared: Arc<Shared>,
         workers: Vec<WorkerHandle>,
         orders: Receiver<Order>,
-        reports: Receiver<Report>,
+        reports: (Sender<Report>, Receiver<Report>),
         visible: Queries,
     ) -> Self {
         Self {
             shared,
+            team: workers.len().max(1),
             workers,
             orders,
             reports,
@@ -113,7 +119,7 @@ impl Supervisor {
             let wait = self.next_due().map_or(Duration::from_secs(3600), |due| {
                 due.saturating_duration_since(Instant::now())
             });
-            let (orders, reports) = (self.orders.clone(), self.reports.clone());
+            let (orders, reports) = (self.orders.clone(), self.reports.1.clone());
             select! {
                 recv(orders) -> order => match order {
                     Ok(order) => if self.obey(order) { return },
@@ -182,6 +188,7 @@ impl Supervisor {
                 self.slots = Some(Slots {
                     owned: slots,
                     count: slot_count,
+                    membership,
                 });
                 self.prepare_all();
             }
@@ -264,7 +271,33 @@ impl Supervisor {
         }
     }
 
+    /// Index of the first worker of the team that gives this guarantee.
+    fn team_of(&mut self, guarantee: Guarantee) -> Result<usize, QueryError> {
+        if guarantee == self.shared.config.guarantee {
+            return Ok(0);
+        }
+        while self.workers.len() < 2 * self.team {
+            let (shared, reports) = (self.shared.clone(), self.reports.0.clone());
+            let worker = Worker::spawn(self.workers.len(), guarantee, shared, reports)
+                .map_err(|e| QueryError::new(ErrorClass::System, e.to_string()))?;
+            if let Some(slots) = &self.slots {
+                let (done, wait) = bounded(0);
+                let membership = slots.membership.clone();
+                worker.tell(Command::Join { membership, done });
+                let _ = wait.recv_timeout(CLOSING);
+            }
+            self.workers.push(worker);
+        }
+        Ok(self.team)
+    }
+
     fn prepare(&mut self, query: &str) -> Result<(), QueryError> {
+        let guarantee = self
+            .queries
+            .get(query)
+            .and_then(|entry| entry.spec.options.guarantee)
+            .unwrap_or(self.shared.config.guarantee);
+        let team = self.team_of(guarantee)?;
         let (Some(slots), Some(entry)) = (&self.slots, self.queries.get_mut(query)) else {
             return Ok(());
         };
@@ -274,7 +307,7 @@ impl Supervisor {
         entry.context = Some(context);
         entry.prepare_at = None;
         for seed in seeds {
-            let index = seed.slot as usize % self.workers.len().max(1);
+            let index = team + seed.slot as usize % self.team;
             if !entry.workers.contains(&index) {
                 entry.workers.push(index);
             }

@@ -5,6 +5,7 @@
 
 mod crash;
 mod first_session;
+mod guarantee;
 mod one_server;
 mod processing_log;
 mod push_queries;

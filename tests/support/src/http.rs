@@ -1,5 +1,6 @@
 //! A small blocking client for the server's HTTP API: one connection for one request.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
@@ -84,10 +85,18 @@ impl Http {
     ///
     /// When the server refuses them or does not answer.
     pub fn ksql(&self, sql: &str) -> Value {
-        let body = json!({
-            "ksql": sql,
-            "streamsProperties": {"ksql.streams.auto.offset.reset": "earliest"},
-        });
+        self.ksql_with(sql, &[])
+    }
+
+    /// As [`ksql`](Self::ksql), with more properties set for these statements.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn ksql_with(&self, sql: &str, properties: &[(&str, &str)]) -> Value {
+        let reset = ("ksql.streams.auto.offset.reset", "earliest");
+        let set: BTreeMap<&str, &str> = properties.iter().copied().chain([reset]).collect();
+        let body = json!({"ksql": sql, "streamsProperties": set});
         let answer = self
             .post("/ksql", &body)
             .unwrap_or_else(|e| panic!("no answer to {sql}: {e}"));

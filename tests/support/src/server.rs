@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::http::Http;
 use crate::ports::free_port;
 use crate::process::Usage;
-use crate::wait::wait_until;
+use crate::wait::{wait_for, wait_until};
 
 /// A server that runs, or has run and can be started again.
 pub struct WeirServer {
@@ -108,6 +108,50 @@ impl WeirServer {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        if let Some(child) = &self.child
+            && let Ok(pid) = libc::pid_t::try_from(child.id())
+        {
+            // SAFETY: a plain call; the process is our child and not waited for yet
+            unsafe { libc::kill(pid, signal) };
+        }
+    }
+
+    /// Ends the server in order (SIGTERM), and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end within a minute, or not with success.
+    pub fn stop(&mut self) {
+        self.signal(libc::SIGTERM);
+        if let Some(mut child) = self.child.take() {
+            let status = wait_for("the server to stop", Duration::from_secs(60), || {
+                child.try_wait().ok().flatten()
+            });
+            assert!(status.success(), "{status}:\n{}", self.log());
+        }
+    }
+
+    /// Freezes the process (SIGSTOP), as a machine does that is suspended or swaps.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    /// Removes the state of its queries, as if the disk was lost. The broker's data stays.
+    ///
+    /// # Panics
+    ///
+    /// When the server runs, or there is no state.
+    pub fn lose_state(&self) {
+        assert!(self.child.is_none(), "the server still uses its state");
+        fs::remove_dir_all(self.dir.path().join("data/state")).expect("the state folder");
     }
 
     /// Runs another server with the same arguments, other ports apart, until it ends by itself.

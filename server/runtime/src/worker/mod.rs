@@ -1,4 +1,4 @@
-//! A worker: one thread, one transactional producer, many tasks of many queries.
+//! A worker: one thread, one transactional producer, many tasks of many queries of one guarantee.
 //!
 //! ```text
 //!  commands ─┐
@@ -31,7 +31,7 @@ use weir_engine::{Emitted, StepLimits};
 use weir_kafka::{Admin, ClientConfig, Consumer, GroupMetadata, Polled, Role, Waker};
 use weir_state::Database;
 
-use crate::config::RuntimeConfig;
+use crate::config::{Guarantee, RuntimeConfig};
 use crate::failure::{ErrorClass, QueryError, now_ms};
 use crate::fetch::{FetchTable, PartitionKey, ReaderId};
 use crate::query::QueryContext;
@@ -162,6 +162,7 @@ impl Worker {
     /// Starts the thread.
     pub(crate) fn spawn(
         index: usize,
+        guarantee: Guarantee,
         shared: Arc<Shared>,
         reports: Sender<Report>,
     ) -> Result<WorkerHandle, crate::RuntimeError> {
@@ -170,7 +171,7 @@ impl Worker {
         let (tell, commands) = crossbeam_channel::unbounded();
         let id = format!("{}-{}-{index}", shared.config.service_id, shared.instance);
         let deadline = shared.config.transaction_deadline;
-        let output = Output::new(shared.client(Role::Producer), id, deadline);
+        let output = Output::new(shared.client(Role::Producer), id, deadline, guarantee);
         let mut worker = Self {
             index,
             shared,

@@ -1,31 +1,61 @@
-//! What a worker writes: one transactional producer, opened when it is first needed.
+//! What a worker writes, and how it makes it count.
+//!
+//! ```text
+//!   exactly once    records ─► transaction ◄─ offsets            one commit for both
+//!   at least once   records ─► plain producer ─ flushed ─► transaction of the offsets alone
+//! ```
+//!
+//! Offsets always go through a transaction: it commits those of many groups in one go, under the
+//! membership that the broker checks, so a server that lost its slots cannot move them.
+//!
+//! Invariant: an offset is committed with, or after, everything that was made of the records
+//! before it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use weir_kafka::{
-    ClientConfig, ErrorKind, GroupOffsets, KafkaError, Result, TransactionalProducer,
+    ClientConfig, ErrorKind, GroupOffsets, KafkaError, Producer, Result, TopicHandle,
+    TransactionalProducer,
 };
 use weir_types::records::EncodedBatch;
 
-/// See the module.
+use crate::config::Guarantee;
+
+/// See the module. Producers are opened when they are first needed.
 pub(crate) struct Output {
     config: ClientConfig,
     id: String,
     deadline: Duration,
+    guarantee: Guarantee,
     producer: Option<TransactionalProducer>,
+    plain: Option<Plain>,
     retry_at: Option<Instant>,
+}
+
+/// A producer outside of transactions, and the topics that it knows.
+struct Plain {
+    topics: HashMap<String, TopicHandle>,
+    producer: Producer,
 }
 
 /// How long to wait after a producer could not be opened.
 const RETRY: Duration = Duration::from_secs(1);
 
 impl Output {
-    pub(crate) fn new(config: ClientConfig, id: String, deadline: Duration) -> Self {
+    pub(crate) fn new(
+        config: ClientConfig,
+        id: String,
+        deadline: Duration,
+        guarantee: Guarantee,
+    ) -> Self {
         Self {
             config,
             id,
             deadline,
+            guarantee,
             producer: None,
+            plain: None,
             retry_at: None,
         }
     }
@@ -57,14 +87,34 @@ impl Output {
             .ok_or_else(|| KafkaError::timed_out("open producer"))
     }
 
-    /// Writes records into the open transaction, which is begun if need be.
+    /// Writes records: into the open transaction, which is begun if need be, or at once.
     pub(crate) fn produce(&mut self, topic: &str, batch: &EncodedBatch) -> Result<()> {
         let deadline = self.deadline;
-        let producer = self.begun()?;
-        let handle = producer.topic(topic, deadline)?;
-        producer.send(&handle, batch, deadline)?;
-        producer.poll();
+        match self.guarantee {
+            Guarantee::ExactlyOnce => {
+                let producer = self.begun()?;
+                let handle = producer.topic(topic, deadline)?;
+                producer.send(&handle, batch, deadline)?;
+                producer.poll();
+            }
+            Guarantee::AtLeastOnce => self.plain()?.send(topic, batch, deadline)?,
+        }
         Ok(())
+    }
+
+    fn plain(&mut self) -> Result<&mut Plain> {
+        if self.plain.is_none() {
+            let limit = self.deadline.as_millis().to_string();
+            let config = self.config.clone().or("linger.ms", "5");
+            let config = config.or("delivery.timeout.ms", &limit);
+            self.plain = Some(Plain {
+                topics: HashMap::new(),
+                producer: Producer::new(&config)?,
+            });
+        }
+        self.plain
+            .as_mut()
+            .ok_or_else(|| KafkaError::timed_out("open producer"))
     }
 
     fn begun(&mut self) -> Result<&mut TransactionalProducer> {
@@ -79,11 +129,18 @@ impl Output {
     /// Commits what was written together with offsets.
     pub(crate) fn commit(&mut self, offsets: Vec<GroupOffsets>) -> Result<()> {
         let deadline = self.deadline;
+        if let Some(plain) = &self.plain
+            && let Err(error) = plain.producer.flush(deadline)
+        {
+            // What it still holds must not be written after what is made of the same input anew.
+            self.plain = None;
+            return Err(error);
+        }
         self.begun()?.commit(offsets, deadline)
     }
 
-    /// Aborts what was written. `false`: the producer is of no use any more, and what became of
-    /// its transaction is not known.
+    /// Aborts what was written in the transaction; records outside of it stay. `false`: the
+    /// producer is of no use any more, and what became of its transaction is not known.
     pub(crate) fn abort(&mut self) -> bool {
         let deadline = self.deadline;
         let Some(producer) = &mut self.producer else {
@@ -111,5 +168,23 @@ impl Output {
         if let Some(producer) = &mut self.producer {
             producer.forget_topic(topic);
         }
+        if let Some(plain) = &mut self.plain {
+            plain.topics.remove(topic);
+        }
+    }
+}
+
+impl Plain {
+    fn send(&mut self, topic: &str, batch: &EncodedBatch, wait: Duration) -> Result<()> {
+        let handle = match self.topics.get(topic) {
+            Some(handle) => handle,
+            None => {
+                let handle = self.producer.topic(topic, wait)?;
+                self.topics.entry(topic.to_owned()).or_insert(handle)
+            }
+        };
+        self.producer.send(handle, batch, wait)?;
+        self.producer.poll();
+        Ok(())
     }
 }
