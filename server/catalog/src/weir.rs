@@ -433,7 +433,7 @@ impl Weir {
             }
         };
         let weir = self.clone();
-        let entities = blocking(move || request::terminate_cluster(&weir, list)).await??;
+        let entities = blocking(move || request::terminate_cluster(&weir, &list)).await??;
         self.shut_down
             .store(true, std::sync::atomic::Ordering::Relaxed);
         Ok(entities)
