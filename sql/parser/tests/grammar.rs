@@ -66,7 +66,6 @@ const STATEMENTS: &[(&str, &str)] = &[
         "SELECT a FROM s PARTITION BY a + 1, (b);",
         "SELECT A\nFROM S S\nPARTITION BY (A + 1), B;",
     ),
-    ("SELECT a FROM s GROUP BY ();", "SELECT A\nFROM S S;"),
     (
         "SELECT * FROM a JOIN b ON a.x = b.x INNER JOIN c WITHIN 1 HOUR ON x = y \
          LEFT JOIN d WITHIN (1 HOUR, 2 HOURS) GRACE PERIOD 0 SECONDS ON x = y \
@@ -230,6 +229,20 @@ fn expressions_bind_as_ksqldb_does() {
 
 /// Requests that are refused, and what the message must say.
 const REFUSED: &[(&str, &[&str])] = &[
+    (
+        "SELECT a FROM s GROUP BY ();",
+        &[
+            "Failed to prepare",
+            "GROUP BY requires at least one expression",
+        ],
+    ),
+    (
+        "CREATE STREAM o AS SELECT a FROM s PARTITION BY ();",
+        &[
+            "Failed to prepare",
+            "PARTITION BY requires at least one expression",
+        ],
+    ),
     (
         "FOO;",
         &[

@@ -6,6 +6,7 @@ use super::Parser;
 use crate::ast::{
     Emit, Expr, Join, JoinKind, Query, SelectItem, SourceRef, TimeSpan, Window, WindowShape, Within,
 };
+use crate::error;
 use crate::lexer::Symbol;
 
 impl Parser<'_> {
@@ -28,12 +29,12 @@ impl Parser<'_> {
         let window = self.window()?;
         let filter = self.after_keyword("WHERE")?;
         let group_by = if self.eat_keyword("GROUP") {
-            self.by_list()?
+            self.by_list("GROUP BY")?
         } else {
             Vec::new()
         };
         let partition_by = if self.eat_keyword("PARTITION") {
-            self.by_list()?
+            self.by_list("PARTITION BY")?
         } else {
             Vec::new()
         };
@@ -275,9 +276,14 @@ impl Parser<'_> {
     }
 
     /// BY and the expressions of GROUP or PARTITION, which may be in parentheses.
-    fn by_list(&mut self) -> Result<Vec<Expr>, SqlError> {
+    fn by_list(&mut self, clause: &str) -> Result<Vec<Expr>, SqlError> {
         self.expect_keyword("BY")?;
+        let start = self.here();
         if let Some(list) = self.parenthesized_list()? {
+            if list.is_empty() {
+                let rule = format!("{clause} requires at least one expression");
+                return Err(error::prepare(start, rule));
+            }
             return Ok(list);
         }
         let mut list = vec![self.value_expression()?];

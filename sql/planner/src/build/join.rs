@@ -19,6 +19,7 @@ use weir_types::{SqlError, SqlType, ValueFormat};
 
 use super::TABLE_STORE;
 use super::formats::internal_key;
+use super::numbering;
 use super::project::map_key;
 use super::rekey::{input, select_key};
 use super::source::{self, Used};
@@ -63,6 +64,7 @@ pub(crate) fn build(analysis: &Analysis<'_>, used: &Used) -> Result<Stage, SqlEr
         };
         left = join.join(left, right)?;
     }
+    left.plan = numbering::number(left.plan)?;
     Ok(left)
 }
 
@@ -380,17 +382,13 @@ impl Joining<'_> {
         let kinds = (left.stage.kind, right.stage.kind);
         let node = match (kinds, &clause.within) {
             ((SourceKind::Stream, SourceKind::Stream), Some(within)) => {
-                let number = |n: usize| self.index * 20 + n;
                 StreamNode::StreamStreamJoin(StreamStreamJoin {
                     inputs,
                     before_ms: within.before.millis(),
                     after_ms: within.after.millis(),
                     grace_ms: within.grace.map(|g| g.millis()),
-                    stores: [
-                        format!("KSTREAM-JOINTHIS-{:010}-store", number(16)),
-                        format!("KSTREAM-JOINOTHER-{:010}-store", number(17)),
-                        format!("KSTREAM-OUTERSHARED-{:010}-store", number(16)),
-                    ],
+                    // Named by [`numbering`], once all joins are there.
+                    stores: Default::default(),
                 })
             }
             ((SourceKind::Stream, _), _) => StreamNode::StreamTableJoin(StreamTableJoin { inputs }),
@@ -545,19 +543,13 @@ impl Joining<'_> {
             },
         );
         let inputs = self.inputs(&left, &right, false, Vec::new())?;
-        let number = |n: usize| format!("{n:010}");
         let node = ForeignKeyJoin {
             inputs,
             left_primary_key,
-            topic_suffixes: [
-                format!(
-                    "KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-{}-topic",
-                    number(6)
-                ),
-                format!("KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-{}-topic", number(14)),
-            ],
+            // Named by [`numbering`], as is the subscription store.
+            topic_suffixes: Default::default(),
             stores: [
-                format!("KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-{}", number(10)),
+                String::new(),
                 format!("{}Join-Left-Materialize", self.level),
             ],
         };

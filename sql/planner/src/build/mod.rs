@@ -13,6 +13,7 @@ mod aggregate;
 mod formats;
 mod insert;
 mod join;
+mod numbering;
 mod project;
 mod rekey;
 mod source;

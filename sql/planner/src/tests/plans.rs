@@ -285,3 +285,68 @@ fn sources_read_only_what_is_used() {
     let columns = read("SELECT N FROM U EMIT CHANGES;");
     assert_eq!(columns, [SourceColumn::Key(0), SourceColumn::Value(0)]);
 }
+
+/// The numbered names in a plan: stores of stream-stream joins and topics of foreign-key joins,
+/// outermost join first.
+fn numbered(sql: &str) -> Vec<String> {
+    fn collect(plan: &datafusion::logical_expr::LogicalPlan, names: &mut Vec<String>) {
+        match StreamNode::of(plan) {
+            Some(StreamNode::StreamStreamJoin(join)) => names.extend(join.stores.clone()),
+            Some(StreamNode::ForeignKeyJoin(join)) => {
+                names.extend(join.topic_suffixes.clone());
+                names.push(join.stores[0].clone());
+            }
+            _ => {}
+        }
+        plan.inputs().iter().for_each(|p| collect(p, names));
+    }
+    let mut names = Vec::new();
+    collect(&plan(sql).unwrap().root, &mut names);
+    names
+}
+
+#[test]
+fn stores_and_topics_of_joins_are_numbered_as_in_the_recordings() {
+    let from = |joins: &str| {
+        let sql = format!("SELECT * FROM {joins} EMIT CHANGES;");
+        let names: Vec<String> = numbered(&sql)
+            .into_iter()
+            .filter(|name| !name.contains("OUTERSHARED"))
+            .map(|name| name.replace("KSTREAM-", "").replace("-store", ""))
+            .collect();
+        names.join(" ")
+    };
+    let first = "S JOIN R WITHIN 1 HOUR ON S.V = R.V";
+    for (joins, names) in [
+        // Recorded: CSAS_CA5 of the HTTP exchanges, and the joins of the query cases.
+        (
+            "S JOIN R WITHIN 1 HOUR ON S.K = R.K",
+            "JOINTHIS-0000000008 JOINOTHER-0000000009",
+        ),
+        (first, "JOINTHIS-0000000016 JOINOTHER-0000000017"),
+        (
+            "S LEFT JOIN R WITHIN 1 HOUR ON S.V = R.V",
+            "JOINTHIS-0000000016 OUTEROTHER-0000000017",
+        ),
+        (
+            &format!("{first} JOIN SEP WITHIN 1 HOUR ON S.V = SEP.V"),
+            "JOINTHIS-0000000028 JOINOTHER-0000000029 JOINTHIS-0000000016 JOINOTHER-0000000017",
+        ),
+        (
+            &format!("{first} JOIN SEP WITHIN 1 HOUR ON S.K = SEP.V"),
+            "JOINTHIS-0000000032 JOINOTHER-0000000033 JOINTHIS-0000000016 JOINOTHER-0000000017",
+        ),
+        (
+            &format!("{first} JOIN J ON S.V = J.ID"),
+            "JOINTHIS-0000000028 JOINOTHER-0000000029",
+        ),
+        (
+            "U JOIN P ON U.N = P.ID",
+            "KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-0000000012-topic \
+             KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-0000000020-topic \
+             KTABLE-FK-JOIN-SUBSCRIPTION-STATE-STORE-0000000016",
+        ),
+    ] {
+        assert_eq!(from(joins), names, "{joins}");
+    }
+}
