@@ -11,10 +11,10 @@ use arrow::array::{Array, ArrayRef};
 use arrow::buffer::NullBuffer;
 use weir_types::SqlType;
 use weir_types::records::EncodedColumn;
+use weir_types::surrogates::write_utf8;
 
 use crate::columns::ColumnBuilder;
 use crate::error::{DecodeError, EncodeError, FormatError};
-use crate::surrogates::write_utf8;
 use crate::view::{self, View};
 use crate::{Decoded, Decoder, Encoder, Side};
 

@@ -21,7 +21,6 @@ mod error;
 mod json;
 mod kafka;
 mod numbers;
-mod surrogates;
 mod view;
 pub mod window_key;
 

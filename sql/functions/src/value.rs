@@ -17,6 +17,7 @@ use arrow::datatypes::{
 };
 use datafusion::common::{Result, internal_err};
 use weir_types::SqlType;
+use weir_types::surrogates::units;
 
 /// A value. Equality, hash and order are those of Java's objects: NaN equals itself and is the
 /// greatest, `-0.0` is less than `0.0`, text is ordered by UTF-16 units, bytes are signed, NULL is
@@ -143,9 +144,7 @@ pub fn compare_text(left: &str, right: &str) -> Ordering {
     let (l, r) = (left.as_bytes(), right.as_bytes());
     let common = l.iter().zip(r).take_while(|(a, b)| a == b).count();
     match (l.get(common), r.get(common)) {
-        (Some(a), Some(b)) if *a >= 0xee && *b >= 0xee => {
-            left.encode_utf16().cmp(right.encode_utf16())
-        }
+        (Some(a), Some(b)) if *a >= 0xee && *b >= 0xee => units(left).cmp(units(right)),
         (a, b) => a.cmp(&b),
     }
 }

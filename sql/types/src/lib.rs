@@ -10,6 +10,7 @@
 //!  SqlError { code, message, position } what a user is told
 //!  row_errors                           what went wrong in one row of a batch
 //!  java                                 numbers, dates and decimals as Java prints them
+//!  surrogates                           text that UTF-8 cannot hold
 //! ```
 //!
 //! Invariant: this crate knows no I/O, no clock and no DataFusion; it depends on Arrow alone.
@@ -25,6 +26,7 @@ pub mod records;
 pub mod row_errors;
 pub mod schema;
 pub mod sql_type;
+pub mod surrogates;
 
 pub use error::{ErrorCode, Position, SqlError};
 pub use format::{FormatKind, FormatSpec, ValueFormat, WindowInfo, WindowKind};

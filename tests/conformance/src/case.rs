@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use weir_types::surrogates::stand_in;
 
 /// One case, its `{FORMAT}` and `{CONFIG}` filled in.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ pub(crate) fn load(path: &Path) -> Result<Vec<Case>, String> {
 }
 
 /// `\\uD800` to `\\uDFFF` without their other half as the private characters that stand for them
-/// in columns of text (see `weir_formats`), since text in UTF-8 cannot hold them.
+/// in columns of text (`weir_types::surrogates`), since text in UTF-8 cannot hold them.
 pub(crate) fn without_lone_surrogates(text: &str) -> String {
     let unit = |at: usize| -> Option<u16> {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
@@ -77,7 +78,7 @@ pub(crate) fn without_lone_surrogates(text: &str) -> String {
             Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
             Some(half @ 0xd800..=0xdfff) => {
                 out.push_str(&text[copied..at]);
-                out.extend(char::from_u32(0x10_F800 + u32::from(half) - 0xd800));
+                out.extend(stand_in(half.into()));
                 copied = at + 6;
                 6
             }

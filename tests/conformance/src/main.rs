@@ -34,6 +34,9 @@ struct Args {
     /// Cases that are known to fail, one a line: file and name as --list-failed prints them.
     #[arg(long)]
     known: Option<PathBuf>,
+    /// Print what each case writes, instead of comparing: to see what a case of one's own does.
+    #[arg(long)]
+    show: bool,
     /// Only cases whose name contains this.
     #[arg(long)]
     only: Option<String>,
@@ -91,7 +94,14 @@ fn run_all(args: &Args) -> Result<ExitCode, String> {
         for case in cases.iter().filter(|case| case.name.contains(only)) {
             // Some names end in a blank, which a list of lines does not keep.
             let id = format!("{name}: {}", case.name.trim());
-            match run_one(case, args.step) {
+            if args.show {
+                print(&id);
+                let shown = guarded(|| run::written(case, args.step));
+                let lines = shown.unwrap_or_else(|error| vec![error]);
+                lines.iter().for_each(|line| print(&format!("    {line}")));
+                continue;
+            }
+            match guarded(|| run::run(case, args.step)) {
                 Ok(()) => {
                     file_passed += 1;
                     if known.contains(&id) {
@@ -109,11 +119,17 @@ fn run_all(args: &Args) -> Result<ExitCode, String> {
                 }
             }
         }
+        if args.show {
+            continue;
+        }
         print(&format!(
             "{name}: {file_passed} passed, {file_failed} failed"
         ));
         passed += file_passed;
         failed += file_failed;
+    }
+    if args.show {
+        return Ok(ExitCode::SUCCESS);
     }
     print(&format!("{passed} passed, {failed} failed"));
     let ok = if args.known.is_some() {
@@ -128,8 +144,9 @@ fn run_all(args: &Args) -> Result<ExitCode, String> {
     })
 }
 
-fn run_one(case: &case::Case, step: usize) -> Result<(), String> {
-    match catch_unwind(AssertUnwindSafe(|| run::run(case, step))) {
+/// The result of `run`; a panic in it is an error.
+fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result,
         Err(panic) => {
             let message = panic

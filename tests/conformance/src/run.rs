@@ -73,6 +73,30 @@ pub(crate) fn run(case: &Case, step: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// What a case writes to the sink of its last statement: the record values as they lie on the
+/// topic, or the reason why there are none.
+pub(crate) fn written(case: &Case, step: usize) -> Result<Vec<String>, String> {
+    let mut session = Session::new(case, step);
+    for statement in &case.statements {
+        session.execute(statement)?;
+    }
+    let mut topics = Topics::new();
+    let failure = feed(case, &mut session, &mut topics).err();
+    let sink = session.queries.last().map(|query| query.topic.clone());
+    let records = sink.and_then(|topic| topics.swap_remove(&topic));
+    let text = |bytes: &Option<Vec<u8>>| match bytes {
+        Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        None => "null".to_owned(),
+    };
+    let record = |record: Stored| {
+        let (key, value) = (text(&record.key), text(&record.value));
+        format!("{key}: {value} @{}", record.timestamp)
+    };
+    let mut lines: Vec<String> = records.into_iter().flatten().map(record).collect();
+    lines.extend(failure);
+    Ok(lines)
+}
+
 /// Feeds every query in turn: its inputs in file order, then what queries before it wrote.
 fn feed(case: &Case, session: &mut Session, topics: &mut Topics) -> Result<(), String> {
     let read = |topic: &str| {

@@ -4,12 +4,12 @@ use arrow::array::{Array, ArrayRef};
 use arrow::buffer::NullBuffer;
 use weir_types::java::write_double;
 use weir_types::records::EncodedColumn;
+use weir_types::surrogates::write_utf8;
 use weir_types::{SqlType, ValueFormat};
 
 use super::Delimiter;
 use crate::Encoder;
 use crate::error::{EncodeError, FormatError};
-use crate::surrogates::write_utf8;
 use crate::view::{self, Column, View, push_base64, push_decimal_plain, push_integer};
 
 /// Writes DELIMITED payloads of one side.

@@ -1,9 +1,10 @@
 //! JSON strings: escapes out and in, and values of any kind as text.
 
+use weir_types::surrogates::{half_of, stand_in};
+
 use super::Fail;
 use super::scan::{RawString, Scanner, deeper};
 use crate::numbers::Decimal;
-use crate::surrogates::{half_of, stand_in};
 
 /// Appends the content of a string with its escapes resolved.
 #[inline]

@@ -9,6 +9,7 @@ use md5::{Digest, Md5};
 use std::borrow::Cow;
 use std::fmt::Write;
 use uuid::Uuid;
+use weir_types::surrogates::{may_have_halves, write_utf8};
 
 use crate::convert::base64;
 use crate::kernel::{Call, row_error};
@@ -121,7 +122,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
             |call| {
                 let text = call.strings(0)?;
                 call.write_strings(|row, out| {
-                    write_hex(&Md5::digest(text.get(row)?.as_bytes()), false, out);
+                    write_hex(
+                        &Md5::digest(plain_bytes(text.get(row)?, Encoding::Utf8)),
+                        false,
+                        out,
+                    );
                     Some(())
                 })
             },
@@ -201,10 +206,15 @@ fn decode_strictly(text: &str, from: Encoding) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-/// The bytes of a text; in ASCII a character outside of it is `?` (a character beyond U+FFFF two).
+/// The bytes of a text; what has none in the encoding is `?`.
 fn plain_bytes(text: &str, encoding: Encoding) -> Cow<'_, [u8]> {
-    if encoding == Encoding::Utf8 || text.is_ascii() {
+    if text.is_ascii() || (encoding == Encoding::Utf8 && !may_have_halves(text)) {
         return Cow::Borrowed(text.as_bytes());
+    }
+    if encoding == Encoding::Utf8 {
+        let mut out = Vec::with_capacity(text.len());
+        write_utf8(text, &mut out);
+        return Cow::Owned(out);
     }
     Cow::Owned(
         text.chars()
@@ -392,6 +402,7 @@ mod tests {
     fn texts_of_bytes() {
         assert_eq!(write(&[0xff, 0x41], Encoding::Ascii, false), "\u{fffd}A");
         assert_eq!(write(&[0xed, 0x95], Encoding::Hex, true), "ED95");
-        assert_eq!(&*plain_bytes("aé", Encoding::Ascii), b"a?");
+        assert_eq!(&*plain_bytes("aé😀", Encoding::Ascii), b"a??");
+        assert_eq!(&*plain_bytes("a\u{10F83D}", Encoding::Utf8), b"a?");
     }
 }

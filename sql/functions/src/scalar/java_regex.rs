@@ -4,6 +4,8 @@
 //! every line terminator; `$` matches before a last one too; `\h \v \R \e \Q…\E`; the POSIX
 //! classes `\p{Alpha}` and the `java…` and `Is…` properties.
 
+use weir_types::surrogates::stand_in;
+
 /// Line terminators within a class.
 const TERMINATORS: &str = r"\n\r\u{85}\u{2028}\u{2029}";
 
@@ -161,7 +163,12 @@ impl Translator<'_> {
                 self.literal(c);
                 Ok(())
             }
-            _ => Err("Half of a surrogate pair cannot be matched".to_owned()),
+            Some(Err(half)) => {
+                // Texts hold it as its stand-in.
+                self.out.extend(stand_in(half.unpaired_surrogate().into()));
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -266,6 +273,7 @@ mod tests {
             (r"^\h$", "\u{a0}", true),
             (r"^\h$", "f", false),
             (r"A\uD83D\uDE00", "A😀", true),
+            (r"A\uD83D", "A\u{10F83D}", true),
             (r"[~]", "~", true),
             (r"^[+--]$", ",", true),
             (r"a\/b\_c", "a/b_c", true),
@@ -281,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_translated_is_refused() {
-        for pattern in [r"\", r"\uD83D", r"\u00", r"\p{Lu", r"\012"] {
+        for pattern in [r"\", r"\u00", r"\p{Lu", r"\012"] {
             assert!(translate(pattern).is_err(), "{pattern}");
         }
     }

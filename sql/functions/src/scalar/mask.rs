@@ -3,11 +3,10 @@
 
 use arrow::array::ArrayRef;
 use datafusion::common::Result;
+use weir_types::surrogates::{from_units, units};
 
 use crate::kernel::{Call, Strings, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
-
-use super::text;
 
 const TEXT: Param = Param::new("text", Type::String, "the text");
 const COUNT: Param = Param::new("n", Type::Integer, "how many characters");
@@ -166,7 +165,7 @@ fn mask(call: &Call<'_>, which: Which, counted: bool) -> Result<ArrayRef> {
 }
 
 fn single_unit(text: &str) -> Option<u16> {
-    let mut units = text.encode_utf16();
+    let mut units = units(text);
     match (units.next(), units.next()) {
         (Some(unit), None) => Some(unit),
         _ => row_error(|| format!("A mask must be one character, but was '{text}'")),
@@ -174,7 +173,7 @@ fn single_unit(text: &str) -> Option<u16> {
 }
 
 fn masked(text: &str, which: Which, count: usize, masks: &Masks) -> String {
-    let mut units: Vec<u16> = text.encode_utf16().collect();
+    let mut units: Vec<u16> = units(text).collect();
     let range = which.range(units.len(), count);
     for unit in units.get_mut(range).into_iter().flatten() {
         // Half of a surrogate pair belongs to the others.
@@ -188,7 +187,7 @@ fn masked(text: &str, which: Which, count: usize, masks: &Masks) -> String {
             *unit = mask;
         }
     }
-    text::from_units(&units)
+    from_units(units)
 }
 
 /// Decimal digits of any script within the first 65536 characters: each script has ten in a row.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryBuilder, ListBuilder, MapBuilder, StringBuilder};
 use datafusion::common::Result;
 use indexmap::IndexMap;
+use weir_types::surrogates::{stand_in, unit_count, units as units_of};
 
 use crate::kernel::Call;
 use crate::registry::{Category, Function, Param, Type, Variant};
@@ -144,7 +145,7 @@ fn instr(call: &Call<'_>) -> Result<ArrayRef> {
                 occurrence,
             ));
         }
-        let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
+        let units = |text: &str| units_of(text).collect::<Vec<u16>>();
         Some(find_nth(&units(text), &units(part), position, occurrence))
     })
 }
@@ -186,21 +187,37 @@ fn split_text(text: &str, delimiter: &str, mut part: impl FnMut(&str)) {
         return;
     }
     for c in text.chars() {
-        if c.len_utf16() == 1 {
-            part(c.encode_utf8(&mut [0; 4]));
+        let mut write = |c: char| part(c.encode_utf8(&mut [0; 4]));
+        if unit_count(c) == 1 {
+            write(c);
         } else {
-            // The halves of a surrogate pair stand alone, and are no characters.
-            part("?");
-            part("?");
+            // The halves of a surrogate pair stand alone.
+            let mut pair = [0; 2];
+            let halves = c.encode_utf16(&mut pair).iter();
+            halves
+                .filter_map(|half| stand_in(u32::from(*half)))
+                .for_each(&mut write);
         }
     }
+}
+
+/// Where ksqlDB finds `delimiter` (not empty) in `bytes` from `from` on. It compares the first byte
+/// rightly, but the rest at its place in `bytes`: position `i` of both, as far as the delimiter
+/// reaches. A delimiter of several bytes is so found only where the text repeats it, and, from its
+/// own length on, wherever its first byte is.
+fn find_delimiter(bytes: &[u8], delimiter: &[u8], from: usize) -> Option<usize> {
+    let length = delimiter.len();
+    (from..(bytes.len() + 1).saturating_sub(length)).find(|&at| {
+        let compared = at.min(length)..length;
+        bytes[at] == delimiter[0] && bytes[compared.clone()] == delimiter[compared]
+    })
 }
 
 fn split_bytes(call: &Call<'_>) -> Result<ArrayRef> {
     let (bytes, delimiter) = (call.binaries(0)?, call.binaries(1)?);
     let mut out = ListBuilder::new(BinaryBuilder::new());
     for row in 0..call.rows {
-        let (Some(mut rest), Some(delimiter)) = (bytes.get(row), delimiter.get(row)) else {
+        let (Some(rest), Some(delimiter)) = (bytes.get(row), delimiter.get(row)) else {
             out.append(false);
             continue;
         };
@@ -210,12 +227,12 @@ fn split_bytes(call: &Call<'_>) -> Result<ArrayRef> {
         } else if rest.is_empty() {
             out.values().append_value(rest);
         } else {
-            let finder = memchr::memmem::Finder::new(delimiter);
-            while let Some(at) = finder.find(rest) {
-                out.values().append_value(&rest[..at]);
-                rest = &rest[at + delimiter.len()..];
+            let mut from = 0;
+            while let Some(at) = find_delimiter(rest, delimiter, from) {
+                out.values().append_value(&rest[from..at]);
+                from = at + delimiter.len();
             }
-            out.values().append_value(rest);
+            out.values().append_value(&rest[from..]);
         }
         out.append(true);
     }
@@ -347,12 +364,33 @@ mod tests {
     }
 
     #[test]
+    fn delimiters_of_bytes() {
+        for (bytes, delimiter, from, expected) in [
+            (&b"a,b"[..], &b","[..], 0, Some(1)),
+            (b"a,b,", b",", 2, Some(3)),
+            (b"bc", b"bc", 0, Some(0)),
+            (b"abc", b"bc", 0, None),
+            // From its own length on, the first byte decides.
+            (b"xxbz", b"bc", 0, Some(2)),
+            (b"xxb", b"bc", 0, None),
+            (b"b", b"bc", 0, None),
+        ] {
+            assert_eq!(
+                find_delimiter(bytes, delimiter, from),
+                expected,
+                "{bytes:?} {from}"
+            );
+        }
+    }
+
+    #[test]
     fn parts_of_texts() {
         for (text, delimiter, expected) in [
             (",a,,", ",", vec!["", "a", "", ""]),
             ("", ",", vec![""]),
             ("", "", vec![""]),
             ("aé", "", vec!["a", "é"]),
+            ("😀", "", vec!["\u{10F83D}", "\u{10FE00}"]),
             ("aaa", "aa", vec!["", "a"]),
         ] {
             let mut parts = vec![];

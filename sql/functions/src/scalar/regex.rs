@@ -4,9 +4,12 @@
 //!  Java pattern ──java_regex::translate──► fancy-regex pattern ──compile, once per text──► Pattern
 //! ```
 
+use std::borrow::Cow;
+
 use arrow::array::ArrayRef;
 use datafusion::common::Result;
 use fancy_regex::{Captures, Regex};
+use weir_types::surrogates::{from_units, may_have_halves, stand_in, unit_count, units};
 
 use crate::kernel::{Call, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
@@ -71,6 +74,38 @@ pub(super) const FUNCTIONS: &[Function] = &[
 fn compile(pattern: &str) -> std::result::Result<Regex, String> {
     Regex::new(&java_regex::translate(pattern)?)
         .map_err(|error| format!("'{pattern}' is no regular expression: {error}"))
+}
+
+/// `text` with the two halves of a character beyond U+FFFF apart where `regex` matches nothing in
+/// front of it: Java, whose texts are UTF-16, then looks for a match between them.
+fn at_units<'t>(regex: &Regex, text: &'t str) -> Cow<'t, str> {
+    let mut out = Cow::Borrowed(text);
+    if !text.contains(|c| unit_count(c) > 1) {
+        return out;
+    }
+    let mut from = Some(0);
+    while let Some(matched) = next(regex, &out, &mut from).and_then(|found| found.get(0)) {
+        let at = matched.start();
+        let next = out.get(at..).and_then(|rest| rest.chars().next());
+        if let (true, Some(c)) = (matched.range().is_empty(), next)
+            && unit_count(c) > 1
+        {
+            let mut pair = [0; 2];
+            let halves = c.encode_utf16(&mut pair).iter();
+            let halves: String = halves.filter_map(|half| stand_in((*half).into())).collect();
+            out.to_mut().replace_range(at..at + c.len_utf8(), &halves);
+        }
+    }
+    out
+}
+
+/// A part of what [`at_units`] gave, its halves together again.
+fn rejoined(part: &str) -> Cow<'_, str> {
+    if may_have_halves(part) {
+        Cow::Owned(from_units(units(part)))
+    } else {
+        Cow::Borrowed(part)
+    }
 }
 
 /// The next match as Java finds it: from where the last one ended, a character further if that
@@ -142,10 +177,11 @@ fn extract_all(call: &Call<'_>) -> Result<ArrayRef> {
         };
         let regex = compiled.get(pattern)?;
         let group = checked_group(regex, group)?;
+        let text = at_units(regex, text);
         let mut from = Some(0);
-        while let Some(captures) = next(regex, text, &mut from) {
+        while let Some(captures) = next(regex, &text, &mut from) {
             out.values()
-                .append_option(captures.get(group).map(|found| found.as_str()));
+                .append_option(captures.get(group).map(|found| rejoined(found.as_str())));
         }
         Some(())
     })
@@ -157,14 +193,18 @@ fn replace(call: &Call<'_>) -> Result<ArrayRef> {
     call.write_strings(|row, out| {
         let (text, pattern, new) = (text.get(row)?, pattern.get(row)?, new.get(row)?);
         let regex = compiled.get(pattern)?;
+        let text = at_units(regex, text);
         let (mut from, mut written) = (Some(0), 0);
-        while let Some(captures) = next(regex, text, &mut from) {
+        while let Some(captures) = next(regex, &text, &mut from) {
             let matched = captures.get(0)?;
             out.push_str(text.get(written..matched.start())?);
             expand(new, regex, &captures, out)?;
             written = matched.end();
         }
         out.push_str(text.get(written..)?);
+        if let Cow::Owned(whole) = rejoined(out) {
+            *out = whole;
+        }
         Some(())
     })
 }
@@ -225,8 +265,8 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
     string_lists(call, |row, out| {
         let (text, pattern) = (text.get(row)?, pattern.get(row)?);
         let regex = compiled.get(pattern)?;
-        for part in parts(regex, text) {
-            out.values().append_value(part);
+        for part in parts(regex, &at_units(regex, text)) {
+            out.values().append_value(rejoined(part));
         }
         Some(())
     })
@@ -272,6 +312,21 @@ mod tests {
                 expected,
                 "{text} by {pattern}"
             );
+        }
+    }
+
+    #[test]
+    fn java_looks_between_the_halves_of_a_character() {
+        for (text, pattern, expected) in [
+            ("a😀", "", vec!["a", "\u{10F83D}", "\u{10FE00}"]),
+            ("😀b", "x*", vec!["\u{10F83D}", "\u{10FE00}", "b"]),
+            ("a😀", "\\b", vec!["a", "😀"]),
+            ("a😀b", "[^b]", vec!["", "", "b"]),
+        ] {
+            let regex = compile(pattern).unwrap();
+            let text = at_units(&regex, text);
+            let parts: Vec<_> = parts(&regex, &text).into_iter().map(rejoined).collect();
+            assert_eq!(parts, expected, "{text} by {pattern}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ListBuilder, StringBuilder};
 use datafusion::common::Result;
+use weir_types::surrogates::{from_units, units as units_of};
 
 use crate::kernel::{Binaries, Call, Strings, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
@@ -328,7 +329,7 @@ fn unescape(text: &str) -> Option<String> {
     let mut units = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("\\u") {
-        units.extend(rest[..at].encode_utf16());
+        units.extend(units_of(&rest[..at]));
         let digits = rest[at + 1..].trim_start_matches('u');
         let digits = digits.strip_prefix('+').unwrap_or(digits);
         let unit = digits
@@ -341,8 +342,8 @@ fn unescape(text: &str) -> Option<String> {
         units.push(unit);
         rest = digits.get(4..).unwrap_or_default();
     }
-    units.extend(rest.encode_utf16());
-    Some(text::from_units(&units))
+    units.extend(units_of(rest));
+    Some(from_units(units))
 }
 
 /// `value` padded or cut to `length` units.
@@ -368,9 +369,9 @@ fn pad_text(call: &Call<'_>, left: bool) -> Result<ArrayRef> {
             let padded = pad(text.as_bytes(), length, padding.as_bytes(), left)?;
             return String::from_utf8(padded).ok();
         }
-        let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
+        let units = |text: &str| units_of(text).collect::<Vec<u16>>();
         let padded = pad(&units(text), length, &units(padding), left)?;
-        Some(text::from_units(&padded))
+        Some(from_units(padded))
     })
 }
 

@@ -2,34 +2,25 @@
 
 use std::borrow::Cow;
 
+use weir_types::surrogates::{from_units, unit_count, units};
+
 /// Length in UTF-16 units.
 pub(super) fn length(text: &str) -> usize {
     if text.is_ascii() {
         text.len()
     } else {
-        text.encode_utf16().count()
+        text.chars().map(unit_count).sum()
     }
 }
 
-/// The text of these units; a surrogate without its other half is `?`, as where Java encodes it.
-pub(super) fn from_units(units: &[u16]) -> String {
-    char::decode_utf16(units.iter().copied())
-        .map(|c| c.unwrap_or('?'))
-        .collect()
-}
-
-/// Units `start..end` of a text; a surrogate that loses its other half becomes `?`.
+/// Units `start..end` of a text.
 pub(super) fn slice(text: &str, start: usize, end: usize) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text.get(start..end.min(text.len())).unwrap_or_default());
     }
     let (Some(from), Some(to)) = (byte_at(text, start), byte_at(text, end)) else {
-        let units: Vec<u16> = text
-            .encode_utf16()
-            .skip(start)
-            .take(end.saturating_sub(start))
-            .collect();
-        return Cow::Owned(from_units(&units));
+        let count = end.saturating_sub(start);
+        return Cow::Owned(from_units(units(text).skip(start).take(count)));
     };
     Cow::Borrowed(text.get(from..to).unwrap_or_default())
 }
@@ -42,7 +33,7 @@ fn byte_at(text: &str, index: usize) -> Option<usize> {
         if units >= index {
             return (units == index).then_some(at);
         }
-        units += c.len_utf16();
+        units += unit_count(c);
     }
     (units <= index).then_some(text.len())
 }
@@ -60,11 +51,13 @@ mod tests {
             ("aéx", 1, 3, "éx"),
             ("a😀x", 1, 3, "😀"),
             ("a😀x", 3, 9, "x"),
-            ("a😀x", 1, 2, "?"),
+            ("a😀x", 1, 2, "\u{10F83D}"),
+            ("a😀x", 2, 4, "\u{10FE00}x"),
+            ("\u{10F83D}x", 1, 2, "x"),
             ("é", 1, 5, ""),
         ] {
             assert_eq!(slice(text, start, end), expected, "{text}[{start}..{end}]");
         }
-        assert_eq!(length("a😀"), 3);
+        assert_eq!(length("a😀\u{10FE00}"), 4);
     }
 }

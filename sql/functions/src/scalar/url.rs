@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use weir_types::surrogates::write_utf8;
+
 use crate::kernel::row_error;
 use crate::registry::{Category, Function, Param, Type, Variant};
 
@@ -113,7 +115,9 @@ fn parse(url: &str) -> Option<Uri<'_>> {
 
 /// Form encoding: letters, digits and `.-*_` stay, a blank is `+`.
 fn encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
+    let mut bytes = Vec::with_capacity(text.len());
+    write_utf8(text, &mut bytes);
+    for byte in bytes {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => {
                 out.push(char::from(byte));

@@ -127,6 +127,13 @@ impl Lowering<'_> {
     ) -> Result<Typed, SqlError> {
         let escape = match escape.map(|text| (text, text.chars().collect::<Vec<_>>())) {
             None => None,
+            // ksqlDB writes the character into Java source as it is, where these end the literal.
+            Some((text, chars)) if matches!(chars.as_slice(), ['\\' | '\'' | '\n' | '\r']) => {
+                return Err(refuse(
+                    expr,
+                    format!("The escape of LIKE cannot be {text:?}. Use another character."),
+                ));
+            }
             Some((_, chars)) if chars.len() == 1 => chars.first().copied(),
             Some((text, _)) => {
                 return Err(refuse(
