@@ -17,7 +17,7 @@ help:
 	@echo "make build        every binary: weir, conformance, replay"
 	@echo "make test         everything, Apache Kafka included"
 	@echo "make lint         formatting and clippy"
-	@echo "make bench        Weir and the bare moving of bytes, on one Apache Kafka"
+	@echo "make bench        Weir beside Kafka Streams, on one Apache Kafka (BENCH=\"q0 q2\": only these)"
 	@echo "make conformance  recorded cases without Kafka (SHARED=$(SHARED))"
 	@echo "make replay       recorded HTTP exchanges and CLI transcripts"
 
@@ -50,6 +50,9 @@ e2e: build
 
 test: unit conformance replay e2e
 
+BENCH ?= all
+
 bench: build
 	@./tests/setup.sh kafka
-	$(BIN)/bench all
+	@./tests/setup.sh peer
+	$(BIN)/bench $(BENCH) --json $(TARGET_DIR)/bench.jsonl

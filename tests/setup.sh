@@ -2,6 +2,7 @@
 # Installs what a build or a test needs and this machine lacks, or says exactly what that is.
 #   setup.sh build   compilers and headers
 #   setup.sh kafka   Java, Maven and the jars of Apache Kafka (for tests and benchmarks)
+#   setup.sh peer    the benchmark's program on Kafka Streams (a JDK and Maven)
 set -euo pipefail
 
 missing=()
@@ -73,8 +74,24 @@ POM
       touch "$home/complete"
     fi
     ;;
+  peer)
+    need default-jdk-headless command -v javac
+    need maven command -v mvn
+    install_missing
+    home="${WEIR_PEER_HOME:-$HOME/.cache/weir/peer}"
+    source="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/bench/peer"
+    # Built again when its source is another one.
+    sum=$(cat "$source/pom.xml" "$source"/src/main/java/weir/bench/*.java | sha256sum | cut -d' ' -f1)
+    if [ "$(cat "$home/complete" 2>/dev/null)" != "$sum" ]; then
+      echo "building the program on Kafka Streams into $home"
+      rm -rf "$home"
+      mkdir -p "$home"
+      mvn -q -B -f "$source/pom.xml" -Dpeer.home="$home" package
+      echo "$sum" >"$home/complete"
+    fi
+    ;;
   *)
-    echo "usage: setup.sh build|kafka" >&2
+    echo "usage: setup.sh build|kafka|peer" >&2
     exit 2
     ;;
 esac

@@ -1,160 +1,315 @@
-//! Benchmarks: queries of Weir and a program that only moves the bytes, on one Apache Kafka.
+//! Benchmarks: queries of Weir, the same in Kafka Streams, and a program that only moves the
+//! bytes, in turn on one Apache Kafka; and what a server costs that has little to do.
 //!
 //! ```text
-//!   bench all        gen ─► null ─► weir q0 … q6     one cluster, one table of figures
-//!   bench weir q2    gen ─► weir q2
-//!   bench null       gen ─► null
+//!   fill ─► (null ─► q0: Weir ─ Kafka Streams ─ same output? ─► q1 … ) × rounds ─► table, JSON
+//!           a server: start, idle, CREATE AS, idle filters, pull queries        ─► table, JSON
 //! ```
 //!
 //! The figure is CPU-seconds of the engine's process per million input records, over the whole run
 //! (start included) and over its second half: elapsed time depends on what else the machine does.
-//! Exactly-once, results committed every 2 s, 4 partitions, 2 worker threads. Each output is
-//! checked against what the input implies.
+//! Exactly-once, results committed every 2 s, 4 partitions, 2 threads for each engine.
+//!
+//! Invariant: a figure is told only of a run whose output was compared, where there is a peer.
 
+mod digest;
+mod engines;
+mod follow;
 mod measure;
 mod null;
 mod queries;
-mod weir;
+mod report;
+mod say;
+mod scratch;
+mod server;
 mod workload;
 
-use std::io::Write;
-use std::process::{Command, ExitCode};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use serde_json::json;
 use weir_test_support::{ApacheKafka, Topics};
 
-use crate::measure::Cost;
-use crate::queries::Query;
+use crate::engines::{Engine, Peer, Weir};
+use crate::measure::{Cost, Meter};
+use crate::queries::{QUERIES, Query};
+use crate::report::{Figures, Journal, Runs};
+use crate::scratch::Scratch;
 use crate::workload::Topic;
 
 const PARTITIONS: i32 = 4;
 
 #[derive(Parser)]
-#[command(name = "bench", about = "Weir, and the ceiling, on Apache Kafka")]
+#[command(
+    name = "bench",
+    about = "Weir beside Kafka Streams, on one Apache Kafka"
+)]
 struct Arguments {
+    /// What to measure: queries (q0 … q6, q3k, hop, session, tt, fk), `null`, `queries` (all of
+    /// these), `server`, or `all`; or `fill`: start and fill a cluster, for --bootstrap, and keep
+    /// it until standard input ends.
+    #[arg(default_value = "all")]
+    what: Vec<String>,
     /// Records of each stream.
-    #[arg(long, default_value_t = 2_000_000, global = true)]
+    #[arg(long, default_value_t = 4_000_000)]
     records: u64,
-    /// A cluster whose topics `bench gen` has filled; without it, one is started and filled.
-    #[arg(long, global = true)]
+    /// How often each query runs; figures are means.
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// Leave Kafka Streams out; outputs are then not compared.
+    #[arg(long)]
+    without_peer: bool,
+    /// A cluster that `bench fill` keeps.
+    #[arg(long)]
     bootstrap: Option<String>,
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Subcommand)]
-enum What {
-    /// The ceiling and every query.
-    All,
-    /// Only fill the topics of a cluster (--bootstrap).
-    Gen,
-    /// One query of Weir.
-    Weir {
-        /// Which.
-        query: Query,
-    },
-    /// The ceiling: bytes moved, nothing done.
-    Null,
-}
-
-fn say(text: &str) {
-    // Whoever closed the stream does not want to read it.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    /// Write every run and every figure here, a JSON object a line.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Copy this topic and print the cost: the ceiling, as a process of its own.
+    #[arg(long, hide = true)]
+    copy: Option<String>,
 }
 
 fn fill(topics: &Topics, records: u64) {
-    for topic in [Topic::Users, Topic::Orders, Topic::Clicks] {
+    for topic in Topic::ALL {
+        say::step(&format!("filling {}", topic.name()));
         topics.create(topic.name(), PARTITIONS);
         topics.produce(topic.name(), topic.records(records));
     }
 }
 
-fn line(name: &str, cost: Cost) {
-    let warm = cost
-        .warm
-        .map_or_else(|| "-".to_owned(), |w| format!("{w:.2}"));
-    say(&format!(
-        "| {name:<8} | {:>7.2} | {warm:>7} | {:>8} | {:>7.1} |",
-        cost.whole, cost.peak_mib, cost.seconds
-    ));
+/// A cluster with the workload, and what is measured on it.
+struct Bench<'a> {
+    bootstrap: &'a str,
+    topics: Topics,
+    with_peer: bool,
+    journal: &'a mut Journal,
 }
 
-fn header(records: u64) {
-    say(&format!(
-        "CPU-seconds per million records, {records} records\n\n\
-         | what     |   whole |    warm | peak MiB | seconds |\n\
-         |----------|---------|---------|----------|---------|"
-    ));
-}
-
-fn weir(query: Query, bootstrap: &str, records: u64) -> Result<(), String> {
-    let topics = Topics::new(bootstrap);
-    line(query.name(), weir::run(query, &topics, bootstrap, records));
-    query.check(&topics, records)
-}
-
-/// The null in a process of its own, so that only its own CPU time is counted.
-fn null_apart(bootstrap: &str) -> Result<(), String> {
-    let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    let output = Command::new(program)
-        .args(["null", "--bootstrap", bootstrap])
-        .output()
-        .map_err(|e| e.to_string())?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+impl Bench<'_> {
+    /// Deletes everything but the workload.
+    fn clear(&self) {
+        let is_workload = |name: &str| Topic::ALL.iter().any(|t| t.name() == name);
+        let mut names = self.topics.names();
+        names.retain(|n| !is_workload(n) && !n.starts_with("__"));
+        self.topics.delete(&names);
     }
-    say(String::from_utf8_lossy(&output.stdout).trim_end());
-    Ok(())
+
+    fn null(&mut self) -> Result<Cost, String> {
+        say::step("null");
+        self.topics.create(null::OUTPUT, PARTITIONS);
+        let load = measure::load();
+        let cost = null::run_apart(self.bootstrap, Topic::Orders.name())?;
+        let records = self.count(Topic::Orders);
+        self.journal.run("null", "null", records, &cost, load);
+        self.clear();
+        Ok(cost)
+    }
+
+    fn count(&self, topic: Topic) -> u64 {
+        let ends = self.topics.end_offsets(topic.name());
+        ends.iter().sum::<i64>().unsigned_abs()
+    }
+
+    /// One run of an engine that `start` starts; its output stays.
+    fn run<E: Engine>(
+        &mut self,
+        name: &str,
+        query: &'static Query,
+        start: impl FnOnce() -> Result<E, String>,
+    ) -> Result<(Cost, String), String> {
+        say::step(&format!("{:<8} {name}", query.name));
+        let records = query.counted.iter().map(|t| self.count(*t)).sum();
+        let load = measure::load();
+        let meter = Meter::start(records);
+        let mut engine = start()?;
+        let cost = follow::follow(query, &mut engine, meter, &self.topics, self.bootstrap)?;
+        self.journal.run(name, query.name, records, &cost, load);
+        Ok((cost, engine.output().to_owned()))
+    }
+
+    /// One round of a query in both engines.
+    fn query(&mut self, figures: &mut Figures) -> Result<(), String> {
+        let query = figures.query;
+        let bootstrap = self.bootstrap;
+        let (cost, output) = self.run("weir", query, || Weir::start(query, bootstrap))?;
+        figures.weir.push(cost);
+        if self.with_peer {
+            let peers = Peer::output_of(query);
+            self.topics.create(&peers, PARTITIONS);
+            let (cost, peers) =
+                self.run("kafka-streams", query, || Peer::start(query, bootstrap))?;
+            figures.peer.push(cost);
+            self.compare(query, &output, &peers)?;
+        }
+        self.clear();
+        Ok(())
+    }
+
+    fn compare(&mut self, query: &Query, weir: &str, peer: &str) -> Result<(), String> {
+        say::step(&format!("{:<8} comparing the outputs", query.name));
+        let of = |topic| digest::digest(self.bootstrap, &self.topics, topic, query.output);
+        let (of_weir, of_peer) = (of(weir)?, of(peer)?);
+        let mut allowed = 0;
+        if let Some(implied) = query.implied {
+            let rows = implied(self.count(Topic::Orders));
+            let wrong = of_weir.differing_keys(&rows);
+            if wrong > 0 {
+                return Err(format!(
+                    "{}: {wrong} rows are not those of the input",
+                    query.name
+                ));
+            }
+            allowed = of_peer.differing_keys(&rows);
+        } else if !of_weir.agrees_with(&of_peer, query.output) {
+            let how = digest::explain(
+                self.bootstrap,
+                &self.topics,
+                (weir, &of_weir),
+                (peer, &of_peer),
+            );
+            return Err(format!("{}: outputs differ: {how}", query.name));
+        }
+        if allowed > 0 {
+            say::line(&format!(
+                "{}: {allowed} of {} rows of Kafka Streams are out of date (see queries.rs)",
+                query.name,
+                of_weir.keys()
+            ));
+        }
+        self.journal.write(&json!({
+            "output": query.name, "digest": format!("{:016x}", of_weir.sum()),
+            "keys": of_weir.keys(), "weir_records": of_weir.records,
+            "kafka_streams_records": of_peer.records, "out_of_date_in_kafka_streams": allowed,
+        }));
+        Ok(())
+    }
 }
 
-fn run(arguments: &Arguments) -> Result<(), String> {
-    let records = arguments.records;
-    let mut kafka = None;
-    let bootstrap = match &arguments.bootstrap {
-        Some(servers) => servers.clone(),
-        None => {
-            let started = kafka.insert(ApacheKafka::start());
-            fill(&Topics::new(&started.bootstrap()), records);
-            started.bootstrap()
+/// What the words of the command line ask for.
+struct Plan {
+    queries: Vec<&'static Query>,
+    with_server: bool,
+}
+
+impl Plan {
+    fn of(words: &[String]) -> Result<Self, String> {
+        let mut plan = Self {
+            queries: Vec::new(),
+            with_server: false,
+        };
+        for word in words {
+            match word.as_str() {
+                "all" => {
+                    plan.queries.extend(&QUERIES);
+                    plan.with_server = true;
+                }
+                "queries" => plan.queries.extend(&QUERIES),
+                "server" => plan.with_server = true,
+                "null" => {}
+                name => plan.queries.push(Query::named(name).ok_or_else(|| {
+                    let names: Vec<&str> = QUERIES.iter().map(|q| q.name).collect();
+                    format!(
+                        "there is no {name}; there are all, queries, server, null, fill, {}",
+                        names.join(", ")
+                    )
+                })?),
+            }
         }
+        Ok(plan)
+    }
+}
+
+/// Measures; whether every promise was kept that was looked at.
+fn measure_all(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
+    let with_peer = !arguments.without_peer && !plan.queries.is_empty();
+    if with_peer && !engines::peer_is_built() {
+        return Err("Kafka Streams is not built: tests/setup.sh peer, or --without-peer".into());
+    }
+    let mut journal = Journal::into_file(arguments.json.as_deref())?;
+    let load = measure::load();
+    let kafka = arguments.bootstrap.is_none().then(ApacheKafka::start);
+    let bootstrap = match (&arguments.bootstrap, &kafka) {
+        (Some(servers), _) => servers.clone(),
+        (None, Some(kafka)) => kafka.bootstrap(),
+        (None, None) => String::new(),
     };
-    match arguments.what {
-        What::Gen => {
-            if kafka.is_some() {
-                return Err("gen fills the topics of a cluster: --bootstrap HOST:PORT".to_owned());
+    let mut kept = true;
+    let only_server = plan.with_server && plan.queries.is_empty();
+    if !only_server {
+        let topics = Topics::new(&bootstrap);
+        if kafka.is_some() {
+            fill(&topics, arguments.records);
+        }
+        let mut bench = Bench {
+            bootstrap: &bootstrap,
+            topics,
+            with_peer,
+            journal: &mut journal,
+        };
+        bench.clear();
+        let figures = |query| Figures {
+            query,
+            weir: Runs::default(),
+            peer: Runs::default(),
+        };
+        let mut all: Vec<Figures> = plan.queries.iter().copied().map(figures).collect();
+        let mut null = Runs::default();
+        let mut failed = Vec::new();
+        for _ in 0..arguments.rounds {
+            null.push(bench.null()?);
+            for figures in &mut all {
+                if let Err(error) = bench.query(figures) {
+                    say::line(&error);
+                    failed.push(figures.query.name);
+                    bench.clear();
+                }
             }
-            fill(&Topics::new(&bootstrap), records);
         }
-        What::Null if kafka.is_none() => {
-            let topics = Topics::new(&bootstrap);
-            let cost = null::run(&topics, &bootstrap, Topic::Orders.name());
-            line("null", cost.map_err(|e| e.to_string())?);
-        }
-        What::Null => {
-            header(records);
-            null_apart(&bootstrap)?;
-        }
-        What::Weir { query } => {
-            header(records);
-            weir(query, &bootstrap, records)?;
-        }
-        What::All => {
-            header(records);
-            null_apart(&bootstrap)?;
-            for query in Query::ALL {
-                weir(query, &bootstrap, records)?;
-            }
+        kept &= report::queries(&all, &null, &mut journal);
+        if !failed.is_empty() {
+            return Err(format!("failed: {}", failed.join(", ")));
         }
     }
-    Ok(())
+    if plan.with_server {
+        kept &= report::server(&server::measure(), &mut journal);
+    }
+    say::line(&format!(
+        "\n{} records a stream; load of the machine {load:.1} at the start, {:.1} at the end",
+        arguments.records,
+        measure::load()
+    ));
+    Ok(kept)
+}
+
+fn run(arguments: &Arguments) -> Result<bool, String> {
+    if let Some(topic) = &arguments.copy {
+        let bootstrap = arguments.bootstrap.as_deref().unwrap_or_default();
+        say::line(&null::run(bootstrap, topic)?.to_string());
+        return Ok(true);
+    }
+    let _scratch = Scratch::new().map_err(|e| format!("a folder for what is made: {e}"))?;
+    if arguments.what == ["fill"] {
+        let kafka = ApacheKafka::start();
+        fill(&Topics::new(&kafka.bootstrap()), arguments.records);
+        say::line(&format!("--bootstrap {}", kafka.bootstrap()));
+        let mut rest = Vec::new();
+        // The end of the input, however it comes, ends the cluster.
+        let _ = std::io::stdin().read_to_end(&mut rest);
+        return Ok(true);
+    }
+    measure_all(arguments, &Plan::of(&arguments.what)?)
 }
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "bench: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }

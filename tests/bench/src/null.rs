@@ -1,7 +1,9 @@
 //! The ceiling: every record of a topic, bytes untouched, into another one inside transactions
-//! that also carry the offsets read, and nothing else.
+//! that also carry the offsets read, and nothing else. It runs as a process of its own, so that
+//! only its own CPU time is counted.
 
 use std::error::Error;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -10,25 +12,58 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+use serde_json::{Value, json};
 use weir_test_support::{Topics, Usage};
 
 use crate::measure::{Cost, Meter};
 
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_secs(30);
+/// Topic that is written.
+pub(crate) const OUTPUT: &str = "out-null";
 
-/// Copies `topic` and says what this process, which is to do nothing else, has used.
-pub(crate) fn run(topics: &Topics, bootstrap: &str, topic: &str) -> Result<Cost, Box<dyn Error>> {
+/// Copies `topic` in another process.
+pub(crate) fn run_apart(bootstrap: &str, topic: &str) -> Result<Cost, String> {
+    let program = std::env::current_exe().map_err(|e| e.to_string())?;
+    let output = Command::new(program)
+        .args(["--bootstrap", bootstrap, "--copy", topic])
+        .output()
+        .map_err(|e| e.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let parsed: Option<Value> = serde_json::from_str(&text).ok();
+    parsed
+        .as_ref()
+        .and_then(from_json)
+        .ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn from_json(value: &Value) -> Option<Cost> {
+    Some(Cost {
+        whole: value["whole"].as_f64()?,
+        warm: value["warm"].as_f64()?,
+        peak_mib: value["peak_mib"].as_u64()?,
+        seconds: value["seconds"].as_f64()?,
+    })
+}
+
+/// Copies `topic` in this process, which is to do nothing else, and says what it has used.
+pub(crate) fn run(bootstrap: &str, topic: &str) -> Result<Value, String> {
+    let cost = copy(bootstrap, topic).map_err(|e| e.to_string())?;
+    Ok(
+        json!({"whole": cost.whole, "warm": cost.warm, "peak_mib": cost.peak_mib,
+        "seconds": cost.seconds}),
+    )
+}
+
+fn copy(bootstrap: &str, topic: &str) -> Result<Cost, Box<dyn Error>> {
     let pid = std::process::id();
     let usage = || Usage::of(pid).unwrap_or_default();
-    let ends = topics.end_offsets(topic);
-    let output = format!("{topic}-null-{pid}");
-    topics.create(&output, i32::try_from(ends.len())?);
+    let ends = Topics::new(bootstrap).end_offsets(topic);
     let records = ends.iter().sum::<i64>().unsigned_abs();
     let mut meter = Meter::start(records);
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
-        .set("group.id", &output)
+        .set("group.id", OUTPUT)
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")
         .set("fetch.queue.backoff.ms", "5")
@@ -40,7 +75,7 @@ pub(crate) fn run(topics: &Topics, bootstrap: &str, topic: &str) -> Result<Cost,
     consumer.assign(&next)?;
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
-        .set("transactional.id", &output)
+        .set("transactional.id", OUTPUT)
         .set("linger.ms", "100")
         .set("queue.buffering.max.messages", "500000")
         .create()?;
@@ -53,7 +88,7 @@ pub(crate) fn run(topics: &Topics, bootstrap: &str, topic: &str) -> Result<Cost,
         if let Some(message) = consumer.poll(Duration::from_millis(100)) {
             let message = message?;
             let partition = message.partition();
-            let mut record = BaseRecord::<[u8], [u8]>::to(&output)
+            let mut record = BaseRecord::<[u8], [u8]>::to(OUTPUT)
                 .partition(partition)
                 .timestamp(message.timestamp().to_millis().unwrap_or(-1));
             record.key = message.key();
@@ -74,11 +109,13 @@ pub(crate) fn run(topics: &Topics, bootstrap: &str, topic: &str) -> Result<Cost,
             }
         }
         producer.poll(Duration::ZERO);
+        if done % 100_000 == 0 {
+            meter.progress(done, usage());
+        }
         if began.elapsed() >= COMMIT_INTERVAL {
             commit(&consumer, &producer, topic, &positions)?;
             producer.begin_transaction()?;
             began = Instant::now();
-            meter.progress(done, usage());
         }
     }
     commit(&consumer, &producer, topic, &positions)?;

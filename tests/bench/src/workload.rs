@@ -1,5 +1,5 @@
-//! The records: orders and clicks keyed by user, and the users. The same numbers give the same
-//! bytes at the same offsets.
+//! The records: orders and clicks keyed by user, the users, and the items. The same numbers give
+//! the same bytes at the same offsets.
 //!
 //! Users and items are drawn with weight rank^-0.8, so that some are hot; one record every 10 ms
 //! of event time.
@@ -17,6 +17,7 @@ const ITEMS: usize = 10_000;
 const STATUS: [&str; 5] = ["CREATED", "PAID", "SHIPPED", "DELIVERED", "CANCELLED"];
 const CURRENCY: [&str; 4] = ["EUR", "USD", "GBP", "SEK"];
 const CITY: [&str; 6] = ["Visby", "Lisbon", "Gdansk", "Bergen", "Porto", "Tallinn"];
+const CATEGORY: [&str; 4] = ["books", "garden", "kitchen", "toys"];
 const REFERRER: [&str; 4] = ["search", "newsletter", "partner/compare", "direct"];
 
 /// A topic of the workload.
@@ -28,6 +29,8 @@ pub(crate) enum Topic {
     Clicks,
     /// A table, one record for each user.
     Users,
+    /// A table, one record for each item.
+    Items,
 }
 
 impl Topic {
@@ -37,8 +40,12 @@ impl Topic {
             Self::Orders => "orders",
             Self::Clicks => "clicks",
             Self::Users => "users",
+            Self::Items => "items",
         }
     }
+
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Users, Self::Items, Self::Orders, Self::Clicks];
 
     /// Key, value and timestamp of its records; `records` of the streams.
     pub(crate) fn records(self, records: u64) -> Box<dyn Iterator<Item = (String, String, i64)>> {
@@ -53,6 +60,16 @@ impl Topic {
                     random.random_range(1_500_000_000_000_i64..BASE_TS)
                 );
                 (format!("user_{user:06}"), value, BASE_TS - 1)
+            }));
+        }
+        if self == Self::Items {
+            return Box::new((0..ITEMS).map(move |item| {
+                let category = pick(&mut random, &CATEGORY);
+                let value = format!(
+                    "{{\"title\":\"Item {item}\",\"category\":\"{category}\",\"stock\":{}}}",
+                    random.random_range(0..1000)
+                );
+                (format!("item_{item:05}"), value, BASE_TS - 1)
             }));
         }
         let (users, items) = (Ranks::new(USERS), Ranks::new(ITEMS));
@@ -127,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_same_numbers_give_the_same_records() {
-        for topic in [Topic::Orders, Topic::Clicks, Topic::Users] {
+        for topic in Topic::ALL {
             let some = || topic.records(100).take(100).collect::<Vec<_>>();
             assert_eq!(some(), some());
             for (_, value, _) in some() {

@@ -111,7 +111,8 @@ impl Drop for ApacheKafka {
     }
 }
 
-/// Records carry event times of the past: nothing may be deleted because of them.
+/// Records carry event times of the past: nothing may be deleted because of them. What tests delete
+/// is to leave the disk at once.
 fn server_properties(dir: &Path, port: u16, controller: u16) -> String {
     format!(
         "process.roles=broker,controller\n\
@@ -129,7 +130,8 @@ fn server_properties(dir: &Path, port: u16, controller: u16) -> String {
          transaction.state.log.min.isr=1\n\
          transaction.state.log.num.partitions=4\n\
          group.initial.rebalance.delay.ms=0\n\
-         log.retention.ms=-1\n",
+         log.retention.ms=-1\n\
+         log.segment.delete.delay.ms=100\n",
         dir.join("data").display()
     )
 }

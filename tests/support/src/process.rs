@@ -9,6 +9,8 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// Highest resident memory, MiB.
     pub peak_mib: u64,
+    /// Resident memory now, MiB.
+    pub resident_mib: f64,
     /// Threads that it has now.
     pub threads: u64,
 }
@@ -29,6 +31,7 @@ impl Usage {
         Some(Self {
             cpu_seconds: ticks as f64 / ticks_per_second(),
             peak_mib: number("VmHWM:")? / 1024,
+            resident_mib: number("VmRSS:")? as f64 / 1024.0,
             threads: number("Threads:")?,
         })
     }
@@ -47,7 +50,7 @@ mod tests {
     #[test]
     fn reads_its_own_process() {
         let usage = Usage::of(std::process::id()).expect("this process runs");
-        assert!(usage.peak_mib > 0 && usage.threads > 0, "{usage:?}");
+        assert!(usage.resident_mib > 0.0 && usage.threads > 0, "{usage:?}");
         assert_eq!(Usage::of(u32::MAX), None);
     }
 }

@@ -181,6 +181,11 @@ impl WeirServer {
         Http::new(self.port)
     }
 
+    /// Port of its HTTP API on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `bootstrap.servers` of the brokers that it works on.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap

@@ -15,7 +15,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::wait::{pause, wait_for};
+use crate::wait::{pause, wait_for, wait_until};
 
 /// Longest wait for a cluster to do one thing; long, since it may be killed and started meanwhile.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -105,6 +105,42 @@ impl Topics {
         for result in made {
             assert!(result.is_ok(), "topic {name}: {result:?}");
         }
+    }
+
+    /// Names of all topics.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster does not tell.
+    pub fn names(&self) -> Vec<String> {
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        let metadata = consumer.fetch_metadata(None, LIMIT);
+        let metadata = metadata.unwrap_or_else(|e| panic!("names of the topics: {e}"));
+        let topics = metadata.topics().iter();
+        topics.map(|t| t.name().to_owned()).collect()
+    }
+
+    /// Deletes topics and waits until the cluster does not name them any more.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster refuses.
+    pub fn delete(&self, names: &[String]) {
+        if names.is_empty() {
+            return;
+        }
+        let admin: AdminClient<DefaultClientContext> =
+            self.config().create().expect("an admin client");
+        let options = AdminOptions::new().operation_timeout(Some(LIMIT));
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let deleted = block_on(admin.delete_topics(&all, &options));
+        for result in deleted.unwrap_or_else(|e| panic!("topics {names:?}: {e}")) {
+            assert!(result.is_ok(), "a topic is not deleted: {result:?}");
+        }
+        wait_until("topics to be gone", LIMIT, || {
+            let left = self.names();
+            !names.iter().any(|name| left.contains(name))
+        });
     }
 
     /// Writes records (key, value, timestamp) exactly once and in order, by Java's partitioner,

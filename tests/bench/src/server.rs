@@ -1,0 +1,258 @@
+//! What a server costs beside the records: its start, its idleness, statements, idle queries, and
+//! pull queries. Queries are measured on Apache Kafka, so that no broker is in the process; start
+//! and idleness with the embedded broker.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use weir_test_support::{ApacheKafka, Http, Topics, Usage, WeirServer, pause, wait_until};
+
+use crate::report::ServerFigure;
+use crate::say;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long an idle server is watched.
+const IDLE: Duration = Duration::from_secs(10);
+const FILTERS: usize = 100;
+/// Keys of the table that is pulled from.
+const KEYS: usize = 10_000;
+const PULLS: usize = 20_000;
+
+fn usage(server: &WeirServer) -> Usage {
+    server.usage().unwrap_or_default()
+}
+
+/// All of it; the cluster is one of its own.
+pub(crate) fn measure() -> Vec<ServerFigure> {
+    let mut figures = embedded();
+    let kafka = ApacheKafka::start();
+    figures.extend(filters(&kafka.bootstrap()));
+    figures.push(pulls(&kafka.bootstrap()));
+    figures
+}
+
+/// From start to the first answer, and at rest.
+fn embedded() -> Vec<ServerFigure> {
+    say::step("start and idleness, embedded broker");
+    let started = Instant::now();
+    let server = WeirServer::start(&[]);
+    let http = server.http();
+    let list = json!({"ksql": "SHOW STREAMS;"});
+    wait_until("an answer", LIMIT, || {
+        http.post("/ksql", &list).is_ok_and(|a| a.status == 200)
+    });
+    let first = started.elapsed().as_secs_f64();
+    let statements: Vec<f64> = (0..20)
+        .map(|n| {
+            if n == 0 {
+                http.ksql(
+                    "CREATE STREAM s (k VARCHAR KEY, v INT) WITH (KAFKA_TOPIC='s', \
+                     VALUE_FORMAT='JSON', PARTITIONS=4);",
+                );
+            }
+            create(&http, n)
+        })
+        .collect();
+    drop(server);
+    // Another one, at which nothing was asked.
+    let server = WeirServer::start(&[]);
+    settle(&server);
+    let before = usage(&server);
+    pause(IDLE);
+    let after = usage(&server);
+    let cpu = (after.cpu_seconds - before.cpu_seconds) / IDLE.as_secs_f64();
+    vec![
+        ServerFigure {
+            name: "start to first answer, embedded broker, s",
+            value: first,
+            bar: 1.0,
+        },
+        ServerFigure {
+            name: "idle, embedded broker, MiB resident",
+            value: after.resident_mib,
+            bar: 100.0,
+        },
+        ServerFigure {
+            name: "idle, embedded broker, % of a core",
+            value: cpu * 100.0,
+            bar: 1.0,
+        },
+        ServerFigure {
+            name: "CREATE AS, embedded broker, median ms",
+            value: median(statements),
+            bar: 100.0,
+        },
+    ]
+}
+
+/// Waits until the server does nothing: less than 2 % of a core for a second.
+fn settle(server: &WeirServer) {
+    let mut before = f64::NEG_INFINITY;
+    wait_until("the server to be idle", LIMIT, || {
+        pause(Duration::from_secs(1));
+        let now = usage(server).cpu_seconds;
+        let is_idle = now - before < 0.02;
+        before = now;
+        is_idle
+    });
+}
+
+/// Makes the `n`th filter; milliseconds until the answer.
+fn create(http: &Http, n: usize) -> f64 {
+    let started = Instant::now();
+    http.ksql(&format!(
+        "CREATE STREAM f{n} AS SELECT * FROM s WHERE v > {n};"
+    ));
+    started.elapsed().as_secs_f64() * 1000.0
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn on(bootstrap: &str, service: &str) -> WeirServer {
+    WeirServer::start(&[
+        ("bootstrap.servers", bootstrap),
+        ("ksql.service.id", service),
+        ("ksql.internal.topic.replicas", "1"),
+    ])
+}
+
+/// A hundred filters over one topic that nobody writes to.
+fn filters(bootstrap: &str) -> Vec<ServerFigure> {
+    say::step("a hundred idle filters");
+    Topics::new(bootstrap).create("s", 4);
+    let server = on(bootstrap, "bench_filters_");
+    let http = server.http();
+    http.ksql(
+        "CREATE STREAM s (k VARCHAR KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');",
+    );
+    // What the first query makes is there for all.
+    create(&http, 0);
+    settle(&server);
+    let before = usage(&server);
+    let statements: Vec<f64> = (1..=FILTERS).map(|n| create(&http, n)).collect();
+    settle(&server);
+    let after = usage(&server);
+    vec![
+        ServerFigure {
+            name: "CREATE AS, Apache Kafka, median ms",
+            value: median(statements),
+            bar: 100.0,
+        },
+        ServerFigure {
+            name: "100 idle filters over 4 partitions, MiB added",
+            value: after.resident_mib - before.resident_mib,
+            bar: 20.0,
+        },
+        ServerFigure {
+            name: "100 idle filters over 4 partitions, threads added",
+            value: after.threads as f64 - before.threads as f64,
+            bar: 0.0,
+        },
+    ]
+}
+
+/// Pull queries by key, one after the other on one connection.
+fn pulls(bootstrap: &str) -> ServerFigure {
+    say::step("pull queries");
+    let topics = Topics::new(bootstrap);
+    topics.create("visits", 4);
+    let server = on(bootstrap, "bench_pull_");
+    let http = server.http();
+    http.ksql(
+        "CREATE STREAM visits (k VARCHAR KEY, v INT) WITH (KAFKA_TOPIC='visits', \
+         VALUE_FORMAT='JSON'); \
+         CREATE TABLE counts AS SELECT k, COUNT(*) AS n, SUM(v) AS total FROM visits GROUP BY k;",
+    );
+    let records = (0..KEYS).map(|n| (key(n), format!("{{\"v\":{n}}}"), 0));
+    topics.produce("visits", records);
+    wait_until("the rows", LIMIT, || {
+        let last = format!("SELECT n FROM counts WHERE k = '{}';", key(KEYS - 1));
+        http.try_query(&last).is_ok_and(|rows| !rows.is_empty())
+    });
+    settle(&server);
+    let value = match pull_all(&server) {
+        Ok(value) => value,
+        Err(error) => {
+            say::line(&format!("pull queries: {error}"));
+            f64::NAN
+        }
+    };
+    ServerFigure {
+        name: "pull query by key, µs of server CPU",
+        value,
+        bar: 40.0,
+    }
+}
+
+fn key(n: usize) -> String {
+    format!("key_{n:06}")
+}
+
+/// Microseconds of the server's CPU for one query.
+fn pull_all(server: &WeirServer) -> io::Result<f64> {
+    let mut connection = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, server.port()))?);
+    connection.get_ref().set_nodelay(true)?;
+    connection.get_ref().set_read_timeout(Some(LIMIT))?;
+    let mut before = 0.0;
+    for n in 0..PULLS + PULLS / 10 {
+        if n == PULLS / 10 {
+            before = usage(server).cpu_seconds;
+        }
+        let key = key(n * 7919 % KEYS);
+        let answer = pull(&mut connection, &key)?;
+        if !answer.contains(&format!("[\"{key}\",1,")) {
+            return Err(io::Error::other(format!("{key}: {answer}")));
+        }
+    }
+    Ok((usage(server).cpu_seconds - before) * 1e6 / PULLS as f64)
+}
+
+/// One query on a connection that stays.
+fn pull(connection: &mut BufReader<TcpStream>, key: &str) -> io::Result<String> {
+    let body = json!({"sql": format!("SELECT * FROM counts WHERE k = '{key}';")}).to_string();
+    let request = format!(
+        "POST /query-stream HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    connection.get_mut().write_all(request.as_bytes())?;
+    let mut line = String::new();
+    let mut length = None;
+    loop {
+        line.clear();
+        connection.read_line(&mut line)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse::<usize>().ok();
+        }
+    }
+    let mut answer = Vec::new();
+    let mut read = |connection: &mut BufReader<TcpStream>, size: usize| {
+        let start = answer.len();
+        answer.resize(start + size, 0);
+        connection.read_exact(answer.get_mut(start..).unwrap_or_default())
+    };
+    if let Some(length) = length {
+        read(connection, length)?;
+    } else {
+        loop {
+            line.clear();
+            connection.read_line(&mut line)?;
+            let size = usize::from_str_radix(line.trim(), 16).map_err(io::Error::other)?;
+            // The chunk and its line end.
+            read(connection, size + 2)?;
+            if size == 0 {
+                break;
+            }
+        }
+    }
+    String::from_utf8(answer).map_err(io::Error::other)
+}
