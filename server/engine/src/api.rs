@@ -93,6 +93,8 @@ pub struct TaskOptions {
     pub fail_on_bad_record: bool,
     /// `max.task.idle.ms` below 0: do not wait for empty inputs.
     pub never_wait: bool,
+    /// Memory for what the stores hold too; shared with other tasks.
+    pub memory: crate::MemoryBudget,
 }
 
 /// Bounds of a step.

@@ -207,6 +207,11 @@ impl Keys {
         self.ends.len()
     }
 
+    /// Bytes taken.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+
     /// Appends the key of a row behind `prefix`.
     pub(crate) fn push(&mut self, prefix: &[u8], columns: &[ColumnView<'_>], row: usize) {
         self.data.extend_from_slice(prefix);

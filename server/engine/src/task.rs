@@ -68,7 +68,7 @@ impl SubTopology for Part {
     fn new_task(
         &self,
         partition: u32,
-        stores: Vec<Box<dyn KvStore>>,
+        mut stores: Vec<Box<dyn KvStore>>,
         options: &TaskOptions,
     ) -> Result<Box<dyn Task>, EngineError> {
         if stores.len() != self.stores.len() {
@@ -93,6 +93,12 @@ impl SubTopology for Part {
                 })
             })
             .collect::<Result<_, EngineError>>()?;
+        for (spec, store) in self.stores.iter().zip(&mut stores) {
+            // Operators with windows keep the last ones themselves.
+            if spec.retention_ms.is_some() {
+                store.stop_remembering();
+            }
+        }
         Ok(Box::new(PartTask {
             queues,
             nodes,

@@ -111,6 +111,10 @@ impl KvStore for MemoryStore {
         Ok(())
     }
 
+    fn upper_bound(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.entries.last_key_value().map(|(key, _)| key.clone()))
+    }
+
     fn expire_range(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         if from >= to {
             return Ok(());

@@ -53,6 +53,9 @@ pub trait KvStore: Send {
     /// Visits the entries between two bounds in ascending unsigned byte order of keys.
     fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, visit: &mut Visitor<'_>) -> Result<()>;
 
+    /// A key that no key of the store is greater than; `None`: the store is empty.
+    fn upper_bound(&self) -> Result<Option<Vec<u8>>>;
+
     /// Removes every key in `from..to` (expiry; not written to the changelog, whose own retention
     /// drops such keys).
     fn expire_range(&mut self, from: &[u8], to: &[u8]) -> Result<()>;
@@ -63,6 +66,10 @@ pub trait KvStore: Send {
 
     /// Applies a changelog record while restoring; not logged again.
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) -> Result<()>;
+
+    /// Says that the caller itself keeps what it will read again: the store holds no copies of
+    /// committed values from now on.
+    fn stop_remembering(&mut self) {}
 
     /// Bytes of uncommitted writes held.
     fn uncommitted_bytes(&self) -> usize;

@@ -71,7 +71,8 @@ struct Work {
 
 impl Aggregate {
     pub(crate) fn new(spec: Arc<AggregateSpec>, close: Option<WindowClose>) -> Self {
-        let groups = Groups::new(StateLayout::new(spec.functions.clone()), spec.store);
+        let layout = StateLayout::new(spec.functions.clone());
+        let groups = Groups::new(layout, spec.store, spec.window.is_some());
         Self {
             spec,
             groups,
@@ -400,7 +401,7 @@ impl Operator for Aggregate {
         let emission = self.emit_all(&slots, &work, &args, &old_args, &batch.ts)?;
         self.check()?;
         self.groups.write(ctx)?;
-        self.groups.trim();
+        self.groups.trim(&ctx.options.memory)?;
         let action_rows: Vec<u32> = work.actions.iter().map(|action| action.row).collect();
         let group_rows: UInt32Array = action_rows
             .iter()
@@ -484,7 +485,7 @@ impl Operator for Aggregate {
         }
         self.groups.write(ctx)?;
         self.expire(ctx)?;
-        self.groups.trim();
+        self.groups.trim(&ctx.options.memory)?;
         Ok(batch)
     }
 

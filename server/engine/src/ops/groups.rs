@@ -3,27 +3,31 @@
 //!
 //! ```text
 //!  key bytes ─hash─► slot ─► GroupStates columns, timestamp
-//!               └─ miss ─► store (all misses of a step in one fetch)
+//!               └─ miss ─► window begun since the task opened? ─► the group is new
+//!                     └─ else ─► store (all misses of a step in one fetch)
 //!  dirty slots ─► save ─► row of state columns, timestamp ─► store
+//!  too many bytes ─► the slots of the last windows stay, the others go
 //! ```
 //!
-//! Invariant: a slot that is not dirty equals what the store holds (the initial state where it
-//! holds nothing), so clean slots may be forgotten at any time.
+//! Invariants: a slot that is not dirty equals what the store holds (the initial state where it
+//! holds nothing), so clean slots may be forgotten at any time; of windows that start at
+//! [`Groups::complete_from`] or later, every group is in a slot.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use hashbrown::HashTable;
 use weir_functions::aggregate::{Aggregate, GroupStates};
+use weir_state::codec::key::from_ordered_i64;
 use weir_state::codec::{CodecError, ColumnView, RowReader, write_row};
 
 use super::Context;
 use crate::EngineError;
+use crate::MemoryBudget;
 use crate::batch::Keys;
-
-/// Clean slots are forgotten above so many.
-const MAX_IDLE_SLOTS: usize = 1 << 20;
+use crate::memory::Share;
 
 /// The aggregate functions of a node and how their states are stored. Cheap to clone.
 #[derive(Clone)]
@@ -141,6 +145,9 @@ impl StateReader {
     }
 }
 
+/// Bytes of a slot besides its key and states: index, timestamp, marks.
+const SLOT_BYTES: usize = 18;
+
 /// See the module.
 pub(crate) struct Groups {
     layout: StateLayout,
@@ -155,14 +162,22 @@ pub(crate) struct Groups {
     pub(crate) exists: Vec<bool>,
     dirty: Vec<bool>,
     dirty_slots: Vec<u32>,
+    /// Whether keys begin with the start of a window.
+    windowed: bool,
+    /// See the module; `None`: not known.
+    complete_from: Option<i64>,
+    share: Share,
 }
 
 impl Groups {
-    pub(crate) fn new(layout: StateLayout, store: usize) -> Self {
+    pub(crate) fn new(layout: StateLayout, store: usize, windowed: bool) -> Self {
         Self {
             states: layout.states(),
             layout,
             store,
+            windowed,
+            complete_from: None,
+            share: Share::default(),
             index: HashTable::new(),
             hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
             keys: Keys::default(),
@@ -211,12 +226,19 @@ impl Groups {
     fn load(&mut self, first: usize, ctx: &mut Context<'_>) -> Result<(), EngineError> {
         let len = self.ts.len();
         self.states.iter_mut().for_each(|state| state.resize(len));
-        let wanted: Vec<&[u8]> = (first..len).map(|slot| self.keys.get(slot)).collect();
+        let complete_from = self.complete_from(ctx)?;
+        let unknown: Vec<usize> = (first..len)
+            .filter(|slot| self.start(*slot).is_none_or(|start| start < complete_from))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<&[u8]> = unknown.iter().map(|slot| self.keys.get(*slot)).collect();
         let mut found = Vec::with_capacity(wanted.len());
         ctx.store(self.store)?.get_many(&wanted, &mut found)?;
         let mut reader = self.layout.reader()?;
         let mut loaded = Vec::new();
-        for (slot, value) in (first..len).zip(&found) {
+        for (slot, value) in unknown.into_iter().zip(&found) {
             if let Some(value) = value {
                 reader.push(value)?;
                 loaded.push(slot as u32);
@@ -232,6 +254,30 @@ impl Groups {
             self.exists[*slot as usize] = true;
         }
         Ok(())
+    }
+
+    /// The window of a slot.
+    fn start(&self, slot: usize) -> Option<i64> {
+        let start = self.keys.get(slot).first_chunk::<8>()?;
+        self.windowed.then(|| from_ordered_i64(*start))
+    }
+
+    fn complete_from(&mut self, ctx: &mut Context<'_>) -> Result<i64, EngineError> {
+        if !self.windowed {
+            return Ok(i64::MAX);
+        }
+        if let Some(from) = self.complete_from {
+            return Ok(from);
+        }
+        let greatest = ctx.store(self.store)?.upper_bound()?;
+        let start = greatest.as_deref().and_then(|key| key.first_chunk::<8>());
+        let from = match (start, &greatest) {
+            (Some(start), _) => from_ordered_i64(*start).saturating_add(1),
+            (None, Some(_)) => i64::MAX,
+            (None, None) => i64::MIN,
+        };
+        self.complete_from = Some(from);
+        Ok(from)
     }
 
     /// Marks a slot as changed.
@@ -274,16 +320,83 @@ impl Groups {
         Ok(())
     }
 
-    /// Forgets everything if there is much of it. Only right after [`Self::write`].
-    pub(crate) fn trim(&mut self) {
-        if self.ts.len() > MAX_IDLE_SLOTS {
-            self.forget();
+    /// Forgets slots if they take too much memory. Only right after [`Self::write`].
+    pub(crate) fn trim(&mut self, budget: &MemoryBudget) -> Result<(), EngineError> {
+        let bytes = self.bytes();
+        if !self.share.set(bytes, budget) {
+            return Ok(());
         }
+        let per_slot = (bytes / self.ts.len().max(1)).max(1);
+        let (from, kept) = self.latest(bytes / 2 / per_slot);
+        let columns = self.layout.save(&self.states, &kept);
+        let mut fresh = Self::new(self.layout.clone(), self.store, self.windowed);
+        fresh.complete_from = from;
+        for slot in &kept {
+            let index = *slot as usize;
+            let key = self.keys.get(index);
+            let hash = fresh.hasher.hash_one(key);
+            let (held, hasher) = (&fresh.keys, &fresh.hasher);
+            fresh
+                .index
+                .insert_unique(hash, fresh.ts.len() as u32, |slot| {
+                    hasher.hash_one(held.get(*slot as usize))
+                });
+            fresh.keys.push_bytes(key);
+            fresh.ts.push(self.ts[index]);
+            fresh.exists.push(self.exists[index]);
+            fresh.dirty.push(false);
+        }
+        if !kept.is_empty() {
+            let slots: Vec<u32> = (0..kept.len() as u32).collect();
+            fresh
+                .states
+                .iter_mut()
+                .for_each(|state| state.resize(kept.len()));
+            self.layout.load(&mut fresh.states, &slots, &columns);
+        }
+        fresh.share = std::mem::take(&mut self.share);
+        *self = fresh;
+        let bytes = self.bytes();
+        self.share.set(bytes, budget);
+        Ok(())
+    }
+
+    /// The slots of the last windows, `most` of them at most, and the first of these windows.
+    fn latest(&self, most: usize) -> (Option<i64>, Vec<u32>) {
+        let mut sizes: BTreeMap<i64, usize> = BTreeMap::new();
+        for start in (0..self.ts.len()).filter_map(|slot| self.start(slot)) {
+            *sizes.entry(start).or_default() += 1;
+        }
+        let mut total = 0;
+        let mut first = i64::MAX;
+        for (start, size) in sizes.iter().rev() {
+            total += size;
+            if total > most {
+                break;
+            }
+            first = *start;
+        }
+        if first == i64::MAX {
+            // Not even the last window: the store knows where the next one begins.
+            return (None, Vec::new());
+        }
+        let kept = (0..self.ts.len() as u32)
+            .filter(|slot| {
+                self.start(*slot as usize)
+                    .is_some_and(|start| start >= first)
+            })
+            .collect();
+        (self.complete_from.map(|from| from.max(first)), kept)
     }
 
     /// Forgets everything.
     pub(crate) fn forget(&mut self) {
-        *self = Self::new(self.layout.clone(), self.store);
+        *self = Self::new(self.layout.clone(), self.store, self.windowed);
+    }
+
+    fn bytes(&self) -> usize {
+        let states: usize = self.states.iter().map(|state| state.memory()).sum();
+        states + self.keys.bytes() + self.ts.len() * SLOT_BYTES
     }
 
     /// Bytes of what was changed since the last write, roughly.

@@ -14,6 +14,7 @@
 
 mod overlay;
 mod store;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

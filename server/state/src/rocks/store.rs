@@ -43,6 +43,11 @@ impl RocksStore {
         full
     }
 
+    /// Where the keys of the next store begin; 255 stores at most.
+    fn end(&self) -> Vec<u8> {
+        vec![self.shared.prefix + 1]
+    }
+
     /// Reads `keys` from the database in one go; `remember`: keeps them at hand.
     fn fetch(&self, keys: &[&[u8]], missing: &[usize], out: &mut [Option<Vec<u8>>]) -> Result<()> {
         let shared = &self.shared;
@@ -64,10 +69,11 @@ impl RocksStore {
             }
         }
         if self.owner {
-            shared.remember(missing.iter().filter_map(|i| {
-                let key: Box<[u8]> = (*keys.get(*i)?).into();
-                Some((key, out.get(*i)?.as_deref().map(Into::into)))
-            }));
+            shared.remember(
+                missing
+                    .iter()
+                    .filter_map(|i| Some((*keys.get(*i)?, out.get(*i)?.as_deref()))),
+            );
         }
         Ok(())
     }
@@ -122,8 +128,7 @@ impl KvStore for RocksStore {
         options.set_iterate_upper_bound(match to {
             Bound::Included(key) => successor(self.prefixed(key)),
             Bound::Excluded(key) => self.prefixed(key),
-            // A store's keys end where those of the next begin; 255 stores at most.
-            Bound::Unbounded => vec![shared.prefix + 1],
+            Bound::Unbounded => self.end(),
         });
         // Only the task itself writes, so nobody waits for this lock while it is held.
         let overlay = shared.overlay.read();
@@ -165,6 +170,24 @@ impl KvStore for RocksStore {
             .map_err(|e| shared.database.error(&shared.name, &e))
     }
 
+    fn upper_bound(&self) -> Result<Option<Vec<u8>>> {
+        let shared = &self.shared;
+        let family = shared.database.family(&shared.family)?;
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(vec![shared.prefix]);
+        options.set_iterate_upper_bound(self.end());
+        let mut stored = shared.database.db.raw_iterator_cf_opt(&family, options);
+        stored.seek_to_last();
+        let last = stored
+            .key()
+            .and_then(|key| key.get(1..))
+            .map(<[u8]>::to_vec);
+        stored
+            .status()
+            .map_err(|e| shared.database.error(&shared.name, &e))?;
+        Ok(last.max(shared.overlay.read().greatest()))
+    }
+
     fn expire_range(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
         if !self.owner {
             return Err(self.read_only());
@@ -190,6 +213,12 @@ impl KvStore for RocksStore {
             .write()
             .put(key, value, timestamp, false);
         Ok(())
+    }
+
+    fn stop_remembering(&mut self) {
+        if self.owner {
+            self.shared.overlay.write().stop_remembering();
+        }
     }
 
     fn uncommitted_bytes(&self) -> usize {
