@@ -14,7 +14,7 @@ use arrow::datatypes::{
 use datafusion::common::Result;
 use weir_types::SqlType;
 
-use super::Call;
+use super::{Call, row_error};
 use crate::value::{Value, array_of};
 
 impl Call<'_> {
@@ -24,10 +24,11 @@ impl Call<'_> {
         mut value: impl FnMut(usize) -> Option<S>,
     ) -> Result<ArrayRef> {
         let mut out = StringBuilder::with_capacity(self.rows, self.rows * 8);
+        let mut room = Room::default();
         for row in 0..self.rows {
             match value(row) {
-                Some(text) => out.append_value(text),
-                None => out.append_null(),
+                Some(text) if room.take(text.as_ref().len()) => out.append_value(text),
+                _ => out.append_null(),
             }
         }
         Ok(Arc::new(out.finish()))
@@ -41,11 +42,12 @@ impl Call<'_> {
     ) -> Result<ArrayRef> {
         let mut out = StringBuilder::with_capacity(self.rows, self.rows * 8);
         let mut buffer = String::new();
+        let mut room = Room::default();
         for row in 0..self.rows {
             buffer.clear();
             match write(row, &mut buffer) {
-                Some(()) => out.append_value(&buffer),
-                None => out.append_null(),
+                Some(()) if room.take(buffer.len()) => out.append_value(&buffer),
+                _ => out.append_null(),
             }
         }
         Ok(Arc::new(out.finish()))
@@ -57,10 +59,11 @@ impl Call<'_> {
         mut value: impl FnMut(usize) -> Option<B>,
     ) -> Result<ArrayRef> {
         let mut out = BinaryBuilder::with_capacity(self.rows, self.rows * 8);
+        let mut room = Room::default();
         for row in 0..self.rows {
             match value(row) {
-                Some(bytes) => out.append_value(bytes),
-                None => out.append_null(),
+                Some(bytes) if room.take(bytes.as_ref().len()) => out.append_value(bytes),
+                _ => out.append_null(),
             }
         }
         Ok(Arc::new(out.finish()))
@@ -146,6 +149,29 @@ impl Call<'_> {
     /// SQL type of argument `index`; STRING if there is none.
     pub fn arg_type(&self, index: usize) -> &SqlType {
         self.arg_types.get(index).unwrap_or(&SqlType::String)
+    }
+}
+
+/// How much a column of texts or bytes still takes: its offsets have 31 bits.
+struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(i32::MAX as usize)
+    }
+}
+
+impl Room {
+    /// Whether a value of so many bytes has room; if not, a row error.
+    fn take(&mut self, bytes: usize) -> bool {
+        match self.0.checked_sub(bytes) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => row_error::<()>(|| "The results of one step are larger than 2 GiB".to_owned())
+                .is_some(),
+        }
     }
 }
 

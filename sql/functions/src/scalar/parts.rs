@@ -280,7 +280,8 @@ fn range(length: usize, position: i32, count: Option<i32>) -> (usize, usize) {
         _ => (length + position).max(0),
     };
     let end = match count {
-        Some(count) => (start + i64::from(count)).clamp(start, length),
+        // Java adds in 32 bits: a count that leads beyond them takes nothing.
+        Some(count) => i64::from((start as i32).wrapping_add(count)).clamp(start, length),
         None => length,
     };
     (start as usize, end as usize)
@@ -357,7 +358,8 @@ mod tests {
             (-3, Some(1), (3, 4)),
             (-9, None, (0, 6)),
             (2, Some(-1), (1, 1)),
-            (2, Some(i32::MAX), (1, 6)),
+            (1, Some(i32::MAX), (0, 6)),
+            (2, Some(i32::MAX), (1, 1)),
         ] {
             assert_eq!(range(6, position, count), expected, "{position} {count:?}");
         }

@@ -15,7 +15,7 @@ use crate::kernel::{Call, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
 
 use super::java_regex;
-use super::string::string_lists;
+use super::string::{MAX_TEXT, string_lists, too_long};
 
 const PATTERN: Param = Param::new("pattern", Type::String, "the regular expression");
 const TEXT: Param = Param::new("text", Type::String, "the text to search");
@@ -199,6 +199,9 @@ fn replace(call: &Call<'_>) -> Result<ArrayRef> {
             let matched = captures.get(0)?;
             out.push_str(text.get(written..matched.start())?);
             expand(new, regex, &captures, out)?;
+            if out.len() > MAX_TEXT {
+                return too_long();
+            }
             written = matched.end();
         }
         out.push_str(text.get(written..)?);

@@ -4,12 +4,21 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ListBuilder, StringBuilder};
 use datafusion::common::Result;
-use weir_types::surrogates::{from_units, units as units_of};
+use weir_types::surrogates::{from_units, stand_in, unit_count, units as units_of};
 
 use crate::kernel::{Binaries, Call, Strings, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
 
 use super::text;
+
+/// The longest text that a function makes of shorter ones: more than any record holds, less than
+/// would exhaust the memory.
+pub(super) const MAX_TEXT: usize = 64 << 20;
+
+/// The error of a text beyond [`MAX_TEXT`].
+pub(super) fn too_long<T>() -> Option<T> {
+    row_error(|| format!("The result is longer than {MAX_TEXT} bytes"))
+}
 
 const TEXT: Param = Param::new("text", Type::String, "the text");
 const BYTES: Param = Param::new("bytes", Type::Bytes, "the bytes");
@@ -110,7 +119,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
                     let code = call.ints(0)?;
                     call.to_strings(|row| {
                         let code = u32::try_from(code.get(row)?).ok()?;
-                        char::from_u32(code).map(String::from)
+                        let half = (0xD800..0xE000).contains(&code);
+                        let c = if half {
+                            stand_in(code)
+                        } else {
+                            char::from_u32(code)
+                        };
+                        c.map(String::from)
                     })
                 },
             ),
@@ -263,10 +278,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Type::String,
             |call| {
                 let (text, old, new) = (call.strings(0)?, call.strings(1)?, call.strings(2)?);
-                call.to_strings(|row| {
-                    let (text, old, new) = (text.get(row)?, old.get(row)?, new.get(row)?);
-                    Some(text.replace(old, new))
-                })
+                call.to_strings(|row| replace(text.get(row)?, old.get(row)?, new.get(row)?))
             },
         )],
     ),
@@ -321,29 +333,84 @@ fn init_cap(text: &str, out: &mut String) {
     }
 }
 
-/// The text with each `\uXXXX` replaced; it must begin with one.
+/// The text with its escapes replaced as those of Java source: `\uXXXX`, octal, `\n` and its like;
+/// any other backslash is dropped. It must begin with a `\uXXXX`.
 fn unescape(text: &str) -> Option<String> {
-    if !text.starts_with("\\u") {
+    if !text.starts_with("\\u") || text.len() < 6 {
         return row_error(|| format!("CHR needs an escape such as \\u0041, but got '{text}'"));
     }
     let mut units = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("\\u") {
-        units.extend(units_of(&rest[..at]));
-        let digits = rest[at + 1..].trim_start_matches('u');
-        let digits = digits.strip_prefix('+').unwrap_or(digits);
-        let unit = digits
-            .get(..4)
-            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|hex| u16::from_str_radix(hex, 16).ok());
-        let Some(unit) = unit else {
-            return row_error(|| format!("CHR: '{text}' holds an escape without four hex digits"));
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        units.extend(units_of(plain));
+        let (unit, after) = if escape.starts_with('u') {
+            let Some(read) = unicode_escape(escape) else {
+                return row_error(|| {
+                    format!("CHR: '{text}' holds an escape without four hex digits")
+                });
+            };
+            read
+        } else if let Some(read) = octal_escape(escape) {
+            read
+        } else {
+            let control = match escape.bytes().next() {
+                Some(b'b') => 8,
+                Some(b't') => 9,
+                Some(b'n') => 10,
+                Some(b'f') => 12,
+                Some(b'r') => 13,
+                Some(c @ (b'\\' | b'"' | b'\'')) => u16::from(c),
+                _ => {
+                    rest = escape;
+                    continue;
+                }
+            };
+            (control, &escape[1..])
         };
         units.push(unit);
-        rest = digits.get(4..).unwrap_or_default();
+        rest = after;
     }
     units.extend(units_of(rest));
     Some(from_units(units))
+}
+
+/// The unit of `uXXXX` (with any number of `u`, and a `+` if one likes), and what follows.
+fn unicode_escape(escape: &str) -> Option<(u16, &str)> {
+    let digits = escape.trim_start_matches('u');
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    let (hex, after) = digits.split_at_checked(4)?;
+    let valid = hex.bytes().all(|b| b.is_ascii_hexdigit());
+    let unit = u16::from_str_radix(hex, 16).ok().filter(|_| valid)?;
+    Some((unit, after))
+}
+
+/// The unit of up to three octal digits, of three only below 400, and what follows.
+fn octal_escape(escape: &str) -> Option<(u16, &str)> {
+    let octal = |b: &u8| (b'0'..=b'7').contains(b);
+    let most = if escape.starts_with(['0', '1', '2', '3']) {
+        3
+    } else {
+        2
+    };
+    let count = escape.bytes().take(most).take_while(octal).count();
+    let (digits, after) = escape.split_at(count);
+    Some((u16::from_str_radix(digits, 8).ok()?, after))
+}
+
+/// `text` with each `old` replaced. An empty one is found around every UTF-16 unit.
+fn replace(text: &str, old: &str, new: &str) -> Option<String> {
+    let found = text.len().checked_div(old.len()).unwrap_or(text.len() + 1);
+    if found.saturating_mul(new.len()) > MAX_TEXT
+        && text.matches(old).count().saturating_mul(new.len()) > MAX_TEXT
+    {
+        return too_long();
+    }
+    if !old.is_empty() || text.chars().all(|c| unit_count(c) == 1) {
+        return Some(text.replace(old, new));
+    }
+    let new: Vec<u16> = units_of(new).collect();
+    let pieces = units_of(text).flat_map(|unit| std::iter::once(unit).chain(new.iter().copied()));
+    Some(from_units(new.iter().copied().chain(pieces)))
 }
 
 /// `value` padded or cut to `length` units.
@@ -351,6 +418,9 @@ fn pad<U: Copy>(value: &[U], length: i32, padding: &[U], left: bool) -> Option<V
     let length = usize::try_from(length).ok()?;
     if padding.is_empty() {
         return None;
+    }
+    if length > MAX_TEXT {
+        return too_long();
     }
     let kept = &value[..value.len().min(length)];
     let fill = padding.iter().copied().cycle().take(length - kept.len());
@@ -403,11 +473,30 @@ mod tests {
     }
 
     #[test]
+    fn replacing() {
+        for (text, old, new, expected) in [
+            ("aXbX", "X", "--", Some("a--b--")),
+            ("ab", "", "-", Some("-a-b-")),
+            ("😀", "", "-", Some("-\u{10F83D}-\u{10FE00}-")),
+            ("", "", "-", Some("-")),
+        ] {
+            assert_eq!(replace(text, old, new).as_deref(), expected, "{text} {old}");
+        }
+        let long = "x".repeat(1 << 14);
+        assert_eq!(replace(&long, "", &long), None);
+        assert_eq!(pad(b"", i32::MAX, b"x", true), None);
+    }
+
+    #[test]
     fn escapes() {
         for (text, expected) in [
             ("\\u004b", Some("K")),
             ("\\uD83D\\uDE00x", Some("😀x")),
+            ("\\u0041\\101\\n\\q\\\\\\47x\\", Some("AA\nq\\'x")),
+            ("\\uu+0041", Some("A")),
+            ("\\uD83D", Some("\u{10F83D}")),
             ("\\u004", None),
+            ("\\u0041\\u1", None),
             ("K", None),
         ] {
             assert_eq!(unescape(text).as_deref(), expected, "{text}");
