@@ -10,7 +10,7 @@ BIN := $(TARGET_DIR)/release
 SHARED ?= ../shared
 export WEIR_BIN := $(BIN)/weir
 
-.PHONY: help setup build run test lint unit conformance replay e2e bench docs
+.PHONY: help setup build run test lint unit conformance replay e2e clients bench docs
 
 help:
 	@echo "make run          a demo, then the prompt (needs nothing but Rust)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint         formatting and clippy"
 	@echo "make bench        Weir beside Kafka Streams, on one Apache Kafka (BENCH=\"q0 q2\": only these)"
 	@echo "make conformance  recorded cases without Kafka (SHARED=$(SHARED))"
+	@echo "make clients      Kafka's own clients against the embedded broker"
 	@echo "make replay       recorded HTTP exchanges and CLI transcripts"
 
 setup:
@@ -48,7 +49,12 @@ e2e: build
 	@./tests/setup.sh kafka
 	$(CARGO) test $(PROFILE) --workspace --test e2e -- --test-threads 2
 
-test: unit conformance replay e2e
+clients: build
+	@./tests/setup.sh clients
+	@./tests/broker/kit.sh "$(BIN)/weir" "$(SHARED)/broker-kit"
+	@./tests/broker/java.sh "$(BIN)/weir"
+
+test: unit conformance replay e2e clients
 
 BENCH ?= all
 

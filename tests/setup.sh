@@ -2,6 +2,7 @@
 # Installs what a build or a test needs and this machine lacks, or says exactly what that is.
 #   setup.sh build   compilers and headers
 #   setup.sh kafka   Java, Maven and the jars of Apache Kafka (for tests and benchmarks)
+#   setup.sh clients what the embedded broker is tried with: librdkafka for Python, the Java clients, Streams, Connect
 #   setup.sh peer    the benchmark's program on Kafka Streams (a JDK and Maven)
 set -euo pipefail
 
@@ -29,6 +30,28 @@ install_missing() {
   fi
 }
 
+fetch_jars() { # fetch_jars HOME GROUP:ARTIFACT:VERSION…  into HOME/libs, with what they need
+  local home=$1 artifact dependencies=
+  shift
+  [ ! -e "$home/complete" ] || return 0
+  echo "fetching jars into $home: $*"
+  mkdir -p "$home"
+  for artifact in "$@"; do
+    dependencies+=$(sed -E 's|(.*):(.*):(.*)|<dependency><groupId>\1</groupId><artifactId>\2</artifactId><version>\3</version></dependency>|' <<<"$artifact")
+  done
+  cat >"$home/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>weir</groupId>
+  <artifactId>jars-for-tests</artifactId>
+  <version>1</version>
+  <dependencies>$dependencies</dependencies>
+</project>
+POM
+  (cd "$home" && mvn -q -B dependency:copy-dependencies -DoutputDirectory=libs -DincludeScope=runtime)
+  touch "$home/complete"
+}
+
 has_libclang() {
   ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* 2>/dev/null | grep -q .
 }
@@ -46,32 +69,23 @@ case "${1:-}" in
     need default-jre-headless command -v java
     need maven command -v mvn
     install_missing
-    home="${WEIR_KAFKA_HOME:-$HOME/.cache/weir/kafka-4.1.0}"
-    if [ ! -e "$home/complete" ]; then
-      echo "fetching Apache Kafka 4.1.0 into $home"
-      mkdir -p "$home"
-      cat >"$home/pom.xml" <<'POM'
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>weir</groupId>
-  <artifactId>kafka-for-tests</artifactId>
-  <version>1</version>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>4.1.0</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId>
-      <artifactId>slf4j-simple</artifactId>
-      <version>1.7.36</version>
-    </dependency>
-  </dependencies>
-</project>
-POM
-      (cd "$home" && mvn -q -B dependency:copy-dependencies -DoutputDirectory=libs -DincludeScope=runtime)
-      touch "$home/complete"
+    fetch_jars "${WEIR_KAFKA_HOME:-$HOME/.cache/weir/kafka-4.1.0}" \
+      org.apache.kafka:kafka_2.13:4.1.0 org.slf4j:slf4j-simple:1.7.36
+    ;;
+  clients)
+    need default-jdk-headless command -v javac
+    need maven command -v mvn
+    need python3-venv python3 -c 'import ensurepip, venv'
+    install_missing
+    fetch_jars "${WEIR_KAFKA_CLIENTS_HOME:-$HOME/.cache/weir/kafka-clients-4.1.0}" \
+      org.apache.kafka:kafka_2.13:4.1.0 org.apache.kafka:kafka-tools:4.1.0 org.apache.kafka:kafka-streams:4.1.0 \
+      org.apache.kafka:connect-runtime:4.1.0 org.apache.kafka:connect-file:4.1.0 org.slf4j:slf4j-simple:1.7.36
+    venv="${WEIR_CLIENTS_VENV:-$HOME/.cache/weir/clients-venv}"
+    if [ ! -e "$venv/complete" ]; then
+      echo "installing librdkafka for Python into $venv"
+      python3 -m venv "$venv"
+      "$venv/bin/pip" install --quiet --disable-pip-version-check confluent-kafka==2.16.1
+      touch "$venv/complete"
     fi
     ;;
   peer)
@@ -91,7 +105,7 @@ POM
     fi
     ;;
   *)
-    echo "usage: setup.sh build|kafka|peer" >&2
+    echo "usage: setup.sh build|kafka|clients|peer" >&2
     exit 2
     ;;
 esac

@@ -31,6 +31,8 @@ pub(crate) struct BrokerOptions {
     pub(crate) address: SocketAddr,
     /// Where its data is; `None`: in memory.
     pub(crate) data: Option<PathBuf>,
+    /// Kafka's configs of a broker, by name.
+    pub(crate) configs: Vec<(String, String)>,
 }
 
 /// Options of `weir datagen`, as ksql-datagen names them.
@@ -122,6 +124,7 @@ Options of server:
 Options of broker:
   --port N                 port on 127.0.0.1 (default 9092)
   --data DIR               where its data is kept; without it, in memory
+  key=value                a config of Kafka's broker, such as num.partitions=4
 
 weir cli --help tells the options of the prompt.";
 
@@ -196,6 +199,7 @@ fn broker(arguments: &[String]) -> Result<BrokerOptions, Refusal> {
     let mut options = BrokerOptions {
         address: SocketAddr::from(([127, 0, 0, 1], 9092)),
         data: None,
+        configs: Vec::new(),
     };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -214,7 +218,12 @@ fn broker(arguments: &[String]) -> Result<BrokerOptions, Refusal> {
             }
             "--data" => options.data = Some(PathBuf::from(value()?)),
             "-h" | "--help" => return Err(Refusal::help(HELP)),
-            other => return Err(Refusal::wrong(format!("unknown option '{other}'"))),
+            other => match other.split_once('=') {
+                Some((name, value)) if !name.starts_with('-') => {
+                    options.configs.push((name.to_owned(), value.to_owned()));
+                }
+                _ => return Err(Refusal::wrong(format!("unknown option '{other}'"))),
+            },
         }
     }
     Ok(options)

@@ -309,6 +309,7 @@ pub(crate) fn broker(options: &BrokerOptions) -> Result<(), String> {
     let config = BrokerConfig {
         data: options.data.clone(),
         listen: options.address,
+        configs: options.configs.clone(),
         ..BrokerConfig::default()
     };
     let running = tokio

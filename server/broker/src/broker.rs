@@ -81,17 +81,22 @@ impl Broker {
     }
 
     pub(crate) fn open(config: BrokerConfig, address: SocketAddr) -> Result<Self, BrokerError> {
+        let mut settings = BrokerSettings {
+            auto_create_topics: config.auto_create_topics,
+            default_partitions: config.default_partitions,
+            ..BrokerSettings::default()
+        };
+        for (name, value) in &config.configs {
+            settings
+                .set(name, value)
+                .map_err(|e| BrokerError::Config(e.to_string()))?;
+        }
         let lock = match &config.data {
             Some(dir) => Some(lock(dir)?),
             None => None,
         };
         let env = StorageEnv::new(config.fsync, config.memory_cap);
         let topics = Arc::new(Topics::new(config.data.as_deref(), env.clone()));
-        let settings = BrokerSettings {
-            auto_create_topics: config.auto_create_topics,
-            default_partitions: config.default_partitions,
-            ..BrokerSettings::default()
-        };
         let data = config.data.as_deref();
         let coordinator = Coordinator::open(data, config.fsync, topics.clone(), settings.clone())
             .map_err(|error| BrokerError::Data {

@@ -16,7 +16,6 @@
 //! Invariant: what was acknowledged survives the death of the process; with [`FsyncPolicy::EveryWrite`] also that of power.
 
 mod broker;
-mod cli;
 mod clock;
 mod config;
 mod coordinator;
@@ -30,7 +29,6 @@ mod storage;
 mod topics;
 mod transactions;
 
-pub use cli::run_cli;
 pub use storage::FsyncPolicy;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -54,6 +52,8 @@ pub struct BrokerConfig {
     pub default_partitions: i32,
     /// When writes reach the disk.
     pub fsync: FsyncPolicy,
+    /// Further configs of the broker with Kafka's names, such as `log.retention.check.interval.ms`.
+    pub configs: Vec<(String, String)>,
     /// Bytes of records that may be held without a data folder; beyond it producers get KAFKA_STORAGE_ERROR.
     pub memory_cap: u64,
 }
@@ -67,6 +67,7 @@ impl Default for BrokerConfig {
             auto_create_topics: true,
             default_partitions: 1,
             fsync: FsyncPolicy::Background(Duration::from_secs(1)),
+            configs: Vec::new(),
             memory_cap: 1 << 30,
         }
     }
@@ -90,6 +91,9 @@ pub enum BrokerError {
         "the embedded broker has no authentication and listens on loopback only, not on {0}; use 127.0.0.1"
     )]
     NotLoopback(SocketAddr),
+    /// A config does not exist or has an impossible value.
+    #[error("the embedded broker does not start: {0}")]
+    Config(String),
     /// Another process uses the data folder.
     #[error("the data folder {} is in use by another broker", .0.display())]
     InUse(PathBuf),

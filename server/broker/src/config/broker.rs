@@ -1,6 +1,7 @@
-//! The configs of the broker itself, read-only over the protocol.
+//! The configs of the broker itself: set at the start, read-only over the protocol.
 
-use super::topic::{ConfigKind, TOPIC_CONFIGS};
+use super::topic::{ConfigError, ConfigKind, TOPIC_CONFIGS};
+use std::str::FromStr;
 
 /// Settings of the broker that clients can see.
 #[derive(Clone, Debug)]
@@ -34,6 +35,54 @@ impl Default for BrokerSettings {
             max_request_bytes: 100 << 20,
         }
     }
+}
+
+impl BrokerSettings {
+    /// Sets the config that Kafka calls `name`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such config or the value does not fit it.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
+        match name {
+            "auto.create.topics.enable" => self.auto_create_topics = parse(name, value)?,
+            "group.initial.rebalance.delay.ms" => {
+                self.initial_rebalance_delay_ms = parse(name, value)?;
+            }
+            "log.cleaner.backoff.ms" => self.cleaner_backoff_ms = positive(name, value)?,
+            "log.retention.check.interval.ms" => self.retention_check_ms = positive(name, value)?,
+            "num.partitions" => self.default_partitions = positive(name, value)?,
+            "offsets.retention.minutes" => {
+                self.offsets_retention_ms = positive::<i64>(name, value)?.saturating_mul(60_000);
+            }
+            "socket.request.max.bytes" => self.max_request_bytes = positive(name, value)?,
+            "transaction.max.timeout.ms" => {
+                self.max_transaction_timeout_ms = positive(name, value)?;
+            }
+            _ => return Err(ConfigError::UnknownToBroker(name.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+fn parse<T: FromStr>(name: &str, value: &str) -> Result<T, ConfigError> {
+    value.parse().map_err(|_| ConfigError::Invalid {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        reason: "not a value of its type".to_owned(),
+    })
+}
+
+fn positive<T: FromStr + PartialOrd + From<u8>>(name: &str, value: &str) -> Result<T, ConfigError> {
+    let number: T = parse(name, value)?;
+    if number >= T::from(1) {
+        return Ok(number);
+    }
+    Err(ConfigError::Invalid {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        reason: "Value must be at least 1".to_owned(),
+    })
 }
 
 /// Name, value and type of each broker config.
@@ -98,4 +147,42 @@ pub(crate) fn broker_configs(
     }
     out.sort_by_key(|(name, ..)| *name);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_what_is_described() {
+        let mut settings = BrokerSettings::default();
+        let values = [
+            ("auto.create.topics.enable", "false"),
+            ("group.initial.rebalance.delay.ms", "0"),
+            ("log.cleaner.backoff.ms", "11"),
+            ("log.retention.check.interval.ms", "12"),
+            ("num.partitions", "13"),
+            ("offsets.retention.minutes", "14"),
+            ("socket.request.max.bytes", "15"),
+            ("transaction.max.timeout.ms", "16"),
+        ];
+        for (name, value) in values {
+            settings.set(name, value).unwrap();
+            let described = broker_configs(&settings, 1);
+            let found = described.iter().find(|(n, ..)| *n == name).unwrap();
+            assert_eq!(found.1, value, "{name}");
+        }
+        for (name, value) in [
+            ("num.partitions", "0"),
+            ("num.partitions", "many"),
+            ("log.cleaner.backoff.ms", "-1"),
+            ("auto.create.topics.enable", "maybe"),
+            ("broker.id", "2"),
+            ("nonsense", "1"),
+        ] {
+            assert!(settings.set(name, value).is_err(), "{name}={value}");
+        }
+    }
 }

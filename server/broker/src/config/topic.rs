@@ -39,6 +39,8 @@ pub(crate) struct TopicConfig {
 pub(crate) enum ConfigError {
     #[error("Unknown topic config name: {0}")]
     Unknown(String),
+    #[error("{0} is no config of the embedded broker that can be set")]
+    UnknownToBroker(String),
     #[error("Invalid value {value} for configuration {name}: {reason}")]
     Invalid {
         name: String,

@@ -37,7 +37,7 @@ pub(crate) use env::StorageEnv;
 pub(crate) use log::{AbortedTransaction, AppendError, Appended, FetchSlice, Isolation, ReadError};
 pub(crate) use lookup::TimeTarget;
 pub(crate) use partition::Partition;
-pub(crate) use producers::{ProducerView, Refusal};
+pub(crate) use producers::Refusal;
 pub(crate) use validate::validate;
 
 #[cfg(test)]
