@@ -14,6 +14,8 @@
 //! §4.3, §4.7).
 
 mod call;
+#[cfg(test)]
+mod hostile_tests;
 mod lazy;
 mod outcome;
 #[cfg(test)]

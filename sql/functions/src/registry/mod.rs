@@ -63,6 +63,15 @@ impl Registry {
         Self { entries }
     }
 
+    /// The scalar and table functions, by name.
+    #[cfg(test)]
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &'static Function> + '_ {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Function(function) => Some(*function),
+            Entry::Aggregate(_) => None,
+        })
+    }
+
     fn entry(&self, name: &str) -> Option<Entry> {
         self.entries
             .get(name.to_ascii_uppercase().as_str())
