@@ -307,9 +307,9 @@ const fn top(param_type: Type) -> [Param; 2] {
 
 const fn top_rows(param_type: Type) -> [Param; 3] {
     [
-        Param::new("sort_col", param_type, "the values to order by"),
+        Param::new("val1", param_type, "the values to order by"),
         Param::variadic(
-            "others",
+            "val2",
             Type::Any,
             "columns to give with them: col0, col1, …",
         ),
@@ -317,5 +317,5 @@ const fn top_rows(param_type: Type) -> [Param; 3] {
     ]
 }
 
-/// How the result of TOPK with further columns is documented.
-const TOP_ROWS: Type = Type::Array(&Type::Struct(&[("sort_col", T), ("col0", Type::Any)]));
+/// How the result of TOPK is documented: values, or structs of `sort_col`, `col0`, `col1`, ….
+const TOP_ROWS: Type = Type::Array(&Type::Var("S"));

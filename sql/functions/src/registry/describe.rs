@@ -112,10 +112,24 @@ pub(super) fn aggregate(function: &AggregateFunction) -> FunctionDoc {
         version: String::new(),
         variants: {
             // `COUNT(*)` is listed as one of a column.
-            let listed = function.variants.iter().filter(|v| !v.params.is_empty());
+            let listed = function.variants.iter().filter(|v| {
+                !v.params.is_empty()
+                    && !function.variants.iter().any(|w| covers(w.params, v.params))
+            });
             sorted(listed.map(describe).collect())
         },
     }
+}
+
+/// Whether `wide` is `narrow` with a parameter that may be repeated, or left out: the two are
+/// documented as one.
+fn covers(wide: &[Param], narrow: &[Param]) -> bool {
+    wide.iter().any(|param| param.variadic)
+        && wide
+            .iter()
+            .filter(|param| !param.variadic)
+            .map(|param| param.param_type)
+            .eq(narrow.iter().map(|param| param.param_type))
 }
 
 fn variant_doc(params: &[Param], returns: Type, description: &str) -> VariantDoc {

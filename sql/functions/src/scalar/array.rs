@@ -12,6 +12,7 @@ use crate::registry::{Category, Function, Param, T, Type, Variant};
 use crate::value::Value;
 
 const ARRAY: Param = Param::new("array", Type::Array(&T), "the array");
+const COLUMNS: Param = Param::new("columns", Type::Array(&T), "the values, one of each column");
 const LEFT: Param = Param::new("left", Type::Array(&T), "an array");
 const RIGHT: Param = Param::new("right", Type::Array(&T), "another array");
 const ELEMENT: Param = Param::new("element", T, "the element");
@@ -210,18 +211,27 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::table(
         "EXPLODE",
         "A row for each element of an array.",
-        &[Variant::new(&[ARRAY], T, |call| {
-            let arg = call.arg(0)?;
-            if !arg.constant {
-                return Ok(Arc::clone(&arg.array));
-            }
-            values(call, |row| call.value(0, row).ok())
-        })],
+        &[
+            Variant::new(
+                &[Param::new(
+                    "input",
+                    Type::Array(&Type::Decimal),
+                    "the array",
+                )],
+                Type::Decimal,
+                explode,
+            ),
+            Variant::new(
+                &[Param::new("list", Type::Array(&T), "the array")],
+                T,
+                explode,
+            ),
+        ],
     ),
     Function::table(
         "CUBE_EXPLODE",
         "A row for each way of replacing elements by NULL.",
-        &[Variant::new(&[ARRAY], Type::Array(&T), |call| {
+        &[Variant::new(&[COLUMNS], Type::Array(&T), |call| {
             values(call, |row| {
                 Some(Value::Array(
                     cube(&items(call, 0, row)?)?
@@ -233,6 +243,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })],
     ),
 ];
+
+/// The elements of the array, as they are.
+fn explode(call: &Call<'_>) -> Result<ArrayRef> {
+    let arg = call.arg(0)?;
+    if !arg.constant {
+        return Ok(Arc::clone(&arg.array));
+    }
+    values(call, |row| call.value(0, row).ok())
+}
 
 /// A column of the return type.
 fn values(call: &Call<'_>, value: impl FnMut(usize) -> Option<Value>) -> Result<ArrayRef> {
