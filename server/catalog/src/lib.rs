@@ -16,6 +16,7 @@ mod command_log;
 pub mod config;
 mod effects;
 mod fleet;
+mod hash_order;
 mod inserter;
 mod json_values;
 pub mod metastore;

@@ -19,21 +19,19 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use weir_formats::{Encoder, Side};
 use weir_parser::ast::SourceKind;
-use weir_planner::stream::{
-    Aggregate, QueryPlan, Repartition, Sink, Source, SourceColumn, StreamNode, WindowShapeMs,
-};
+use weir_planner::stream::{Aggregate, QueryPlan, Repartition, StreamNode, WindowShapeMs};
 use weir_types::{SqlType, ValueFormat};
 
 use crate::api::{InputSpec, MaterializedInfo, OutputSpec, StoreSpec, TopicName, Topology};
+use crate::compile_ends;
 use crate::compile_view;
+use crate::describe;
 use crate::expr::Exprs;
 use crate::frames::FrameReader;
 use crate::ops;
 use crate::ops::table_store::TableStore;
 use crate::plan_info::{is_table, key_columns, knows_old};
-use crate::source::{SourceReader, SourceSpec};
 use crate::task::{NodeInput, NodeSpec, Part, ReaderSpec, shared};
-use crate::timestamps::TimestampReader;
 use crate::{EngineError, SubTopology};
 
 /// Compiles a planned query.
@@ -44,6 +42,7 @@ pub fn compile(plan: &QueryPlan) -> Result<Topology, EngineError> {
     let mut compiler = Compiler { parts: Vec::new() };
     let mut part = Part::default();
     compiler.root(&plan.root, plan, &mut part)?;
+    describe::label(&mut part, &plan.root);
     compiler.parts.push(part);
     let materialized = match compile_view::view(&plan.root)? {
         Some((store, view)) => {
@@ -61,11 +60,12 @@ pub fn compile(plan: &QueryPlan) -> Result<Topology, EngineError> {
         }
         None => None,
     };
+    let description = describe::operators(&compiler.parts);
     let parts: Vec<Arc<dyn SubTopology>> = compiler.parts.into_iter().map(shared).collect();
     Ok(Topology {
         parts,
         materialized,
-        description: plan.root.display_indent().to_string(),
+        description,
     })
 }
 
@@ -96,7 +96,7 @@ impl Compiler {
         match StreamNode::of(plan) {
             Some(StreamNode::Sink(node)) => {
                 let input = self.node(&node.input, wants, part)?;
-                sink(node, input, part)
+                compile_ends::sink(node, input, part)
             }
             Some(StreamNode::Output(node)) => {
                 let input = self.node(&node.input, wants, part)?;
@@ -117,6 +117,17 @@ impl Compiler {
 
     /// Adds the nodes of `plan` to `part` and gives the last one.
     pub(crate) fn node(
+        &mut self,
+        plan: &LogicalPlan,
+        wants: Wants,
+        part: &mut Part,
+    ) -> Result<NodeInput, EngineError> {
+        let made = self.nodes_of(plan, wants, part)?;
+        describe::label(part, plan);
+        Ok(made)
+    }
+
+    fn nodes_of(
         &mut self,
         plan: &LogicalPlan,
         wants: Wants,
@@ -167,7 +178,7 @@ impl Compiler {
         part: &mut Part,
     ) -> Result<NodeInput, EngineError> {
         match node {
-            StreamNode::Source(node) => source(node, wants, part),
+            StreamNode::Source(node) => compile_ends::source(node, wants, part),
             StreamNode::TableFilter(node) => {
                 let old = wants.old || knows_old(&node.input);
                 let input = self.node(&node.input, Wants { old, ..wants }, part)?;
@@ -208,7 +219,7 @@ impl Compiler {
                     }))
                 }))
             }
-            StreamNode::Repartition(node) => self.repartition(node, false, part),
+            StreamNode::Repartition(node) => self.repartition(node, plan, false, part),
             StreamNode::Aggregate(node) => self.aggregate(node, wants, part),
             StreamNode::FlatMap(node) => {
                 let input = self.node(&node.input, wants, part)?;
@@ -252,6 +263,7 @@ impl Compiler {
     fn repartition(
         &mut self,
         node: &Repartition,
+        plan: &LogicalPlan,
         grouping: bool,
         part: &mut Part,
     ) -> Result<NodeInput, EngineError> {
@@ -283,6 +295,7 @@ impl Compiler {
                 grouping,
             )))
         });
+        describe::label(&mut upstream, plan);
         self.parts.push(upstream);
 
         let types = types(node.input.schema());
@@ -306,7 +319,7 @@ impl Compiler {
     ) -> Result<NodeInput, EngineError> {
         let input = match StreamNode::of(&node.input) {
             Some(StreamNode::Repartition(repartition)) => {
-                self.repartition(repartition, true, part)?
+                self.repartition(repartition, &node.input, true, part)?
             }
             _ => {
                 let old = node.input_is_table;
@@ -368,6 +381,7 @@ pub(crate) fn push(
     build: impl Fn(u32) -> Result<Box<dyn ops::Operator>, EngineError> + Send + Sync + 'static,
 ) -> NodeInput {
     part.nodes.push(NodeSpec {
+        label: String::new(),
         spec: Box::new(build),
         inputs,
     });
@@ -429,160 +443,4 @@ pub(crate) fn key_format(plan: &LogicalPlan) -> Option<ValueFormat> {
         Some(StreamNode::Source(node)) => Some(node.key_format.clone()),
         _ => plan.inputs().first().and_then(|input| key_format(input)),
     }
-}
-
-/// Positions of the key columns in the output of a source.
-pub(crate) fn source_key(node: &Source) -> Vec<usize> {
-    let mut key: Vec<(usize, usize)> = node
-        .columns
-        .iter()
-        .enumerate()
-        .filter_map(|(position, column)| match column {
-            SourceColumn::Key(index) => Some((*index, position)),
-            _ => None,
-        })
-        .collect();
-    key.sort_unstable();
-    key.into_iter().map(|(_, position)| position).collect()
-}
-
-fn source(node: &Source, wants: Wants, part: &mut Part) -> Result<NodeInput, EngineError> {
-    let timestamp = match &node.timestamp {
-        Some(timestamp) => {
-            let find =
-                |position: Option<usize>, make: fn(usize) -> SourceColumn| position.map(make);
-            let column = find(
-                node.declared
-                    .keys()
-                    .position(|c| c.name == timestamp.column),
-                SourceColumn::Key,
-            )
-            .or_else(|| {
-                find(
-                    node.declared
-                        .values()
-                        .position(|c| c.name == timestamp.column),
-                    SourceColumn::Value,
-                )
-            })
-            .ok_or_else(|| {
-                EngineError::Plan(format!("no timestamp column {}", timestamp.column))
-            })?;
-            Some((column, timestamp_parser(timestamp)?))
-        }
-        None => None,
-    };
-    let spec = Arc::new(SourceSpec {
-        source: node.clone(),
-        timestamp,
-        context: "KsqlTopic.Source".to_owned(),
-    });
-    SourceReader::new(&spec, 0)?;
-    part.inputs.push(InputSpec {
-        topic: TopicName::User(node.topic.clone()),
-        internal_frames: false,
-        is_table: node.kind == SourceKind::Table,
-    });
-    part.readers.push(Box::new(move |partition| {
-        Ok(Box::new(SourceReader::new(&spec, partition)?))
-    }));
-    let input = NodeInput::Input(part.inputs.len() - 1);
-    let Some(name) = &node.store else {
-        return Ok(input);
-    };
-    let store = store(part, name, None);
-    let layout = TableStore::new(store, types(&node.schema), &source_key(node));
-    Ok(push(part, vec![input], move |_| {
-        Ok(Box::new(ops::table_source::TableSource::new(
-            layout.clone(),
-            wants.cached,
-        )))
-    }))
-}
-
-/// What turns text into milliseconds; `None` for columns that hold them.
-fn timestamp_parser(
-    timestamp: &weir_planner::catalog::TimestampColumn,
-) -> Result<Option<Exprs>, EngineError> {
-    let Some(format) = &timestamp.format else {
-        return Ok(None);
-    };
-    let plan = |error: String| EngineError::Plan(error);
-    let call = weir_functions::registry::registry()
-        .resolve_scalar(
-            "STRINGTOTIMESTAMP",
-            &[
-                weir_functions::ArgType::Sql(SqlType::String),
-                weir_functions::ArgType::Sql(SqlType::String),
-            ],
-            Vec::new(),
-        )
-        .map_err(|error| plan(error.to_string()))?;
-    let field = arrow::datatypes::Field::new("T", DataType::Utf8, true);
-    let schema = DFSchema::from_unqualified_fields(vec![field].into(), Default::default())
-        .map_err(|error| plan(error.to_string()))?;
-    let column = Expr::Column(datafusion::common::Column::from_name("T"));
-    let literal = Expr::Literal(
-        datafusion::common::ScalarValue::Utf8(Some(format.clone())),
-        None,
-    );
-    let parse = call.udf.call(vec![column, literal]);
-    Ok(Some(Exprs::new([&parse], &schema)?))
-}
-
-fn sink(node: &Sink, input: NodeInput, part: &mut Part) -> Result<(), EngineError> {
-    part.outputs.push(OutputSpec {
-        topic: TopicName::User(node.topic.clone()),
-        internal_frames: false,
-    });
-    let named = |columns: Vec<&weir_types::Column>| -> Vec<(String, SqlType)> {
-        columns
-            .iter()
-            .map(|c| (c.name.clone(), c.sql_type.clone()))
-            .collect()
-    };
-    let keys = named(node.declared.keys().collect());
-    let values = named(node.declared.values().collect());
-    let output = part.outputs.len() - 1;
-    let timestamp = match &node.timestamp {
-        Some(timestamp) => {
-            let names = keys.iter().chain(&values).map(|(name, _)| name);
-            let index = names
-                .clone()
-                .position(|name| *name == timestamp.column)
-                .ok_or_else(|| {
-                    EngineError::Plan(format!("no timestamp column {}", timestamp.column))
-                })?;
-            Some((index, timestamp_parser(timestamp)?))
-        }
-        None => None,
-    };
-    let node = node.clone();
-    let build = move || -> Result<ops::sink::Sink, EngineError> {
-        let plan = |error: weir_formats::FormatError| EngineError::Plan(error.to_string());
-        let key_encoder = if keys.is_empty() {
-            None
-        } else {
-            Some(weir_formats::encoder(&node.key_format, Side::Key, &keys).map_err(plan)?)
-        };
-        Ok(ops::sink::Sink {
-            output,
-            topic: node.topic.clone(),
-            keys: keys.len(),
-            values: values.len(),
-            key_encoder,
-            value_encoder: weir_formats::encoder(&node.value_format, Side::Value, &values)
-                .map_err(plan)?,
-            window: node.window,
-            timestamp: timestamp.clone().map(|(index, parse)| {
-                (
-                    index,
-                    TimestampReader::new(SourceColumn::Value(index), parse),
-                )
-            }),
-        })
-    };
-    build()?;
-    push(part, vec![input], move |_| Ok(Box::new(build()?)));
-    Ok(())
 }

@@ -9,9 +9,9 @@ use weir_planner::stream::{ForeignKeyJoin, JoinInputs, StreamNode, StreamStreamJ
 
 use crate::EngineError;
 use crate::api::{InputSpec, OutputSpec, TopicName};
-use crate::compile::{
-    Compiler, Wants, columns_of, key_encoder, key_format, push, source_key, store, types,
-};
+use crate::compile::{Compiler, Wants, columns_of, key_encoder, key_format, push, store, types};
+use crate::compile_ends::source_key;
+use crate::describe;
 use crate::expr::Exprs;
 use crate::frames::FrameReader;
 use crate::ops;
@@ -225,6 +225,7 @@ impl Compiler {
                 output: 0,
             }))
         });
+        describe::label_as(&mut other, "ForeignKeyJoin: answers subscriptions");
         self.parts.push(other);
 
         // The left part: changes of the left table and responses in, subscriptions out.

@@ -7,7 +7,8 @@ use datafusion::logical_expr::LogicalPlan;
 use weir_planner::stream::{Aggregate, StreamNode, WindowShapeMs};
 
 use crate::EngineError;
-use crate::compile::{source_key, types};
+use crate::compile::types;
+use crate::compile_ends::source_key;
 use crate::expr::Exprs;
 use crate::materialized::{MaterializedView, ViewLayout, ViewStep};
 use crate::ops::groups::StateLayout;

@@ -13,8 +13,10 @@
 pub mod api;
 mod batch;
 pub mod compile;
+mod compile_ends;
 mod compile_joins;
 mod compile_view;
+mod describe;
 mod expr;
 mod frames;
 mod input;

@@ -37,6 +37,8 @@ pub(crate) type ReaderSpec =
 
 /// One node as compiled.
 pub(crate) struct NodeSpec {
+    /// What it is, for EXPLAIN.
+    pub(crate) label: String,
     pub(crate) spec: OperatorSpec,
     pub(crate) inputs: Vec<NodeInput>,
 }

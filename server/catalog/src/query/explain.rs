@@ -10,6 +10,7 @@ use weir_protocol::{FieldInfo, QueryDescription};
 use weir_types::{Column, ColumnRole, Schema, SqlError};
 
 use super::push::query_id;
+use crate::hash_order;
 use crate::metastore::View;
 use crate::planning::{self, PlanContext};
 use crate::weir::Weir;
@@ -32,7 +33,7 @@ pub(crate) fn explain(
                     let id = query_id(query);
                     let sources = vec![plan.source.name.clone()];
                     let mut description = description(id, text, &columns, sources, String::new());
-                    transient(&mut description, weir);
+                    transient(&mut description, weir, view);
                     return Ok(description);
                 }
             }
@@ -44,7 +45,7 @@ pub(crate) fn explain(
             let mut columns: Vec<Column> = keys_of(&plan);
             columns.extend(as_values(&plan.schema));
             let mut description = described(query_id(query), text, &columns, &plan)?;
-            transient(&mut description, weir);
+            transient(&mut description, weir, view);
             Ok(description)
         }
         Statement::CreateAs(_) | Statement::InsertSelect { .. } => {
@@ -69,6 +70,7 @@ pub(crate) fn explain(
             let columns = query.plan.schema.columns();
             let mut description = described(query.id.clone(), text, columns, &query.plan)?;
             description.sinks = query.sink.iter().map(|(name, _)| name.clone()).collect();
+            description.overridden_properties = overridden(view);
             description.query_type = Some("PERSISTENT".to_owned());
             description.consumer_group_id = Some(weir.fleet.group_id(&query.id));
             Ok(description)
@@ -83,7 +85,8 @@ pub(crate) fn explain(
 }
 
 /// A query for a client: it has a group of its own each time.
-fn transient(description: &mut QueryDescription, weir: &Weir) {
+fn transient(description: &mut QueryDescription, weir: &Weir, view: &View<'_>) {
+    description.overridden_properties = overridden(view);
     let prefix = weir
         .config
         .value("ksql.transient.prefix")
@@ -92,6 +95,13 @@ fn transient(description: &mut QueryDescription, weir: &Weir) {
     let group = weir_runtime::names::application_id(&service, &prefix, &description.id);
     description.query_type = Some("PUSH".to_owned());
     description.consumer_group_id = Some(format!("{group}_{}", crate::clock::now_ms()));
+}
+
+/// What the request sets for the query.
+fn overridden(view: &View<'_>) -> IndexMap<String, serde_json::Value> {
+    let set = view.overrides.0.iter();
+    set.map(|(name, value)| (name.clone(), value.clone().into()))
+        .collect()
 }
 
 /// The columns as a client sees them: keys are values among others.
@@ -131,10 +141,10 @@ fn described(
         text,
         columns,
         plan.sources.clone(),
-        topology.description.clone(),
+        topology.description,
     );
     description.window_type = plan.window.map(|w| w.kind.name().to_owned());
-    description.execution_plan = topology.description;
+    description.execution_plan = plan.root.display_indent().to_string();
     Ok(description)
 }
 
@@ -142,9 +152,10 @@ fn description(
     id: String,
     text: &str,
     columns: &[Column],
-    sources: Vec<String>,
+    mut sources: Vec<String>,
     topology: String,
 ) -> QueryDescription {
+    hash_order::sort(&mut sources);
     QueryDescription {
         id,
         statement_text: format!("{};", text.trim_end().trim_end_matches(';')),

@@ -40,7 +40,7 @@ pub(super) fn start(
         columns: columns.clone(),
         sources: plan.sources.clone(),
         topology: topology.description.clone(),
-        plan: topology.description.clone(),
+        plan: plan.root.display_indent().to_string(),
     };
     let ticket = weir.push.open(info).ok_or_else(|| {
         ApiError::generic(

@@ -12,6 +12,7 @@ use weir_protocol::{
 };
 use weir_types::ErrorCode;
 
+use crate::hash_order;
 use crate::metastore::{Metastore, PersistentQuery, kind_word};
 use crate::runtime_view::{PushQueryInfo, RuntimeView};
 
@@ -243,7 +244,7 @@ impl Listing<'_> {
                 .iter()
                 .map(FieldInfo::from)
                 .collect(),
-            sources: query.plan.sources.clone(),
+            sources: in_hash_order(&query.plan.sources),
             sinks: query.sink.iter().map(|(name, _)| name.clone()).collect(),
             topology: self.runtime.topology(&query.id).unwrap_or_default(),
             execution_plan: query.plan.root.display_indent().to_string(),
@@ -275,7 +276,7 @@ impl Listing<'_> {
             statement_text: query.sql.clone(),
             window_type: None,
             fields: query.columns.iter().map(FieldInfo::from).collect(),
-            sources: query.sources.clone(),
+            sources: in_hash_order(&query.sources),
             sinks: Vec::new(),
             topology: query.topology.clone(),
             execution_plan: query.plan.clone(),
@@ -325,6 +326,13 @@ impl Listing<'_> {
             .collect();
         Entity::types(text, &types)
     }
+}
+
+/// The sources of a query as the reference gives them.
+fn in_hash_order(sources: &[String]) -> Vec<String> {
+    let mut sources = sources.to_vec();
+    hash_order::sort(&mut sources);
+    sources
 }
 
 /// A line of LIST STREAMS / TABLES.

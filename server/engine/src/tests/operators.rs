@@ -268,3 +268,21 @@ fn the_greatest_timestamp_does_no_harm() {
         }
     }
 }
+
+#[test]
+fn operators_are_told_by_sub_topology() {
+    let plan = aggregate(filter(source("S", Stream), col("S", "B")), None);
+    let topology = compile(&query(plan)).unwrap();
+    let lines: Vec<&str> = topology.description.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "Sub-topology 0",
+            "  Output: [K, A, C]",
+            "    StreamAggregate: groupBy=[S.K] aggr=[SUM(S.V) AS A, COUNT(S.V) AS C] \
+             store=Aggregate-Aggregate-Materialize",
+            "      Filter: S.B",
+            "        Input: stream topic=S",
+        ]
+    );
+}
