@@ -1,6 +1,16 @@
 //! Names of Kafka's own properties that a session may set (Kafka documentation, "Streams
 //! Configs", "Consumer Configs", "Producer Configs").
 
+/// Kafka's default of a property that listings compare with: ours for `num.stream.threads` depends
+/// on the machine.
+pub fn default_of(name: &str) -> Option<&'static str> {
+    match name {
+        "auto.offset.reset" => Some("latest"),
+        "num.stream.threads" => Some("1"),
+        _ => None,
+    }
+}
+
 /// Names of Kafka Streams.
 pub const STREAMS: &[&str] = &[
     "acceptable.recovery.lag",

@@ -143,19 +143,21 @@ impl ServerConfig {
                 .remove(property.name)
                 .or_else(|| bare.and_then(|name| overridden.remove(name)));
             let given = self.given_value(property.name);
-            if session.is_some() {
-                overwritten.push(property.name.to_owned());
-            } else if given.is_none() || given == property.default {
-                defaults.push(property.name.to_owned());
-            }
-            let value = session
-                .or(given)
-                .or(property.default)
-                .map(|v| masked(property.name, v));
+            let value = session.or(given).or(property.default);
             // An unset Streams property is not listed.
             if value.is_none() && bare.is_some() {
                 continue;
             }
+            if session.is_some() {
+                overwritten.push(property.name.to_owned());
+            }
+            let default = property
+                .default
+                .or_else(|| bare.and_then(kafka_names::default_of));
+            if value == default && !property.preset {
+                defaults.push(property.name.to_owned());
+            }
+            let value = value.map(|v| masked(property.name, v));
             listed.push(PropertyInfo {
                 name: property.name.to_owned(),
                 scope: "KSQL".to_owned(),
@@ -169,12 +171,15 @@ impl ServerConfig {
                 .to_owned(),
             });
         }
-        for (name, value) in overridden {
-            let name = match properties::find(name) {
-                Some(_) => name.to_owned(),
-                None => format!("ksql.streams.{name}"),
+        for (bare, value) in overridden {
+            let name = match properties::find(bare) {
+                Some(_) => bare.to_owned(),
+                None => format!("ksql.streams.{bare}"),
             };
             overwritten.push(name.clone());
+            if kafka_names::default_of(bare) == Some(value) {
+                defaults.push(name.clone());
+            }
             listed.push(PropertyInfo {
                 value: Some(masked(&name, value)),
                 name,
@@ -452,5 +457,36 @@ mod tests {
         assert!(listed.iter().any(|p| p.name == "ksql.service.id"));
         assert!(overwritten.is_empty());
         assert!(defaults.iter().any(|n| n == "ksql.service.id"));
+    }
+
+    #[test]
+    fn listings_tell_defaults_from_what_was_given() {
+        let config = ServerConfig::new([
+            ("ksql.streams.num.stream.threads".to_owned(), "1".to_owned()),
+            (
+                "ksql.connect.url".to_owned(),
+                "http://localhost:8083".to_owned(),
+            ),
+        ]);
+        let session = Overrides(BTreeMap::from([(
+            "auto.offset.reset".to_owned(),
+            "latest".to_owned(),
+        )]));
+        let (listed, overwritten, defaults) = config.listing(&session);
+        let listed: Vec<&str> = listed.iter().map(|p| p.name.as_str()).collect();
+        let defaults: Vec<&str> = defaults.iter().map(String::as_str).collect();
+        // Listed, default.
+        for (name, is_listed, is_default) in [
+            ("ksql.streams.auto.offset.reset", true, true),
+            ("ksql.streams.num.stream.threads", true, true),
+            ("ksql.streams.replication.factor", true, false),
+            ("ksql.streams.commit.interval.ms", false, false),
+            ("ksql.connect.url", true, false),
+            ("ksql.lambdas.enabled", true, true),
+        ] {
+            assert_eq!(listed.contains(&name), is_listed, "{name}");
+            assert_eq!(defaults.contains(&name), is_default, "{name}");
+        }
+        assert_eq!(overwritten, ["ksql.streams.auto.offset.reset"]);
     }
 }

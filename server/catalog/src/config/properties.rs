@@ -12,6 +12,9 @@ pub struct Property {
     pub per_query: bool,
     /// Whether a session or a request may override it.
     pub editable: bool,
+    /// ksqlDB sets it for Kafka Streams itself, so that listings count it among what the server
+    /// was given, not among the defaults.
+    pub preset: bool,
 }
 
 impl Property {
@@ -21,6 +24,7 @@ impl Property {
             default,
             per_query: false,
             editable: false,
+            preset: false,
         }
     }
 
@@ -30,7 +34,13 @@ impl Property {
             default,
             per_query: true,
             editable: true,
+            preset: false,
         }
+    }
+
+    const fn preset(mut self) -> Self {
+        self.preset = true;
+        self
     }
 
     const fn editable(mut self) -> Self {
@@ -163,23 +173,30 @@ pub const PROPERTIES: &[Property] = &[
     Property::server("ksql.source.table.materialization.enabled", Some("true")),
     Property::server("ksql.streams.application.server", None),
     Property::server("ksql.streams.bootstrap.servers", None),
-    Property::server("ksql.streams.cache.max.bytes.buffering", Some("10000000")).editable(),
-    Property::server("ksql.streams.commit.interval.ms", Some("100")).editable(),
+    Property::server("ksql.streams.cache.max.bytes.buffering", Some("10000000"))
+        .editable()
+        .preset(),
+    // Unset, so not listed: the default of 100 ms is ours, where ksqlDB gives Kafka Streams 2000.
+    Property::server("ksql.streams.commit.interval.ms", None)
+        .editable()
+        .preset(),
     Property::server(
         "ksql.streams.default.deserialization.exception.handler",
         Some("io.confluent.ksql.errors.LogMetricAndContinueExceptionHandler"),
-    ),
+    )
+    .preset(),
     Property::server(
         "ksql.streams.default.production.exception.handler",
         Some(
             "io.confluent.ksql.errors.ProductionExceptionHandlerUtil$LogAndFailProductionExceptionHandler",
         ),
-    ),
+    )
+    .preset(),
     Property::server("ksql.streams.num.stream.threads", None),
-    Property::server("ksql.streams.replication.factor", Some("1")),
-    Property::server("ksql.streams.shutdown.timeout.ms", Some("300000")),
+    Property::server("ksql.streams.replication.factor", Some("1")).preset(),
+    Property::server("ksql.streams.shutdown.timeout.ms", Some("300000")).preset(),
     Property::server("ksql.streams.state.dir", None),
-    Property::server("ksql.streams.topology.optimization", Some("all")),
+    Property::server("ksql.streams.topology.optimization", Some("all")).preset(),
     Property::server("ksql.suppress.buffer.size.bytes", Some("-1")),
     Property::server("ksql.suppress.enabled", Some("true")),
     Property::query("ksql.timestamp.throw.on.invalid", Some("false")),
