@@ -88,6 +88,8 @@ pub struct Weir {
     pub(crate) fleet: Fleet,
     pub(crate) push: Arc<PushRegistry>,
     pub(crate) store: RwLock<Arc<Metastore>>,
+    /// Pull queries that were planned before, by shape.
+    pub(crate) lookups: query::Lookups,
     /// Held while commands are planned and appended.
     pub(crate) commands: Mutex<Commands>,
     statuses: RwLock<IndexMap<String, CommandStatus>>,
@@ -95,6 +97,8 @@ pub struct Weir {
     applied: watch::Sender<i64>,
     cluster_id: String,
     host: String,
+    /// When Kafka was asked last whether it is well, and whether it answered.
+    kafka_answered: Mutex<Option<(Instant, bool)>>,
     /// A command of the log could not be applied.
     degraded: std::sync::atomic::AtomicBool,
     shut_down: std::sync::atomic::AtomicBool,
@@ -145,6 +149,7 @@ impl Weir {
             fleet,
             push: Arc::new(PushRegistry::new(&config)),
             store: RwLock::new(Arc::new(Metastore::default())),
+            lookups: query::Lookups::default(),
             commands: Mutex::new(Commands {
                 log,
                 origin: uuid::Uuid::new_v4().to_string(),
@@ -154,6 +159,7 @@ impl Weir {
             applied: watch::Sender::new(-1),
             cluster_id,
             host,
+            kafka_answered: Mutex::new(None),
             degraded: false.into(),
             shut_down: false.into(),
             config,
@@ -261,6 +267,9 @@ impl Weir {
 
     /// `POST /query`, `/query-stream`, `/ws/query`
     pub async fn query(self: &Arc<Self>, request: QueryRequest) -> Result<Answer, QueryFailure> {
+        if let Some(rows) = query::look_up(self, &request) {
+            return Ok(Answer::Rows(rows));
+        }
         let weir = self.clone();
         match blocking(move || query::start(&weir, request)).await {
             Ok(answer) => answer,
@@ -328,16 +337,25 @@ impl Weir {
         &self.host
     }
 
-    /// `GET /healthcheck`
+    /// `GET /healthcheck`: as it was found within `ksql.healthcheck.interval.ms`.
     pub async fn health(self: &Arc<Self>) -> Health {
-        let weir = self.clone();
-        let started = Instant::now();
-        let topic = format!("_confluent-ksql-{}_command_topic", self.config.service_id());
-        let kafka = blocking(move || weir.admin.describe_topic(&topic).is_ok()).await;
-        tracing::debug!(elapsed = ?started.elapsed(), "health of Kafka looked at");
+        let interval = self.config.given_value("ksql.healthcheck.interval.ms");
+        let interval = interval.and_then(|v| v.trim().parse().ok()).unwrap_or(5000);
+        let last = *self.kafka_answered.lock();
+        let kafka = match last {
+            Some((at, answered)) if at.elapsed() < Duration::from_millis(interval) => answered,
+            _ => {
+                let weir = self.clone();
+                let topic = format!("_confluent-ksql-{}_command_topic", self.config.service_id());
+                let asked = blocking(move || weir.admin.describe_topic(&topic).is_ok()).await;
+                let answered = asked.unwrap_or(false);
+                *self.kafka_answered.lock() = Some((Instant::now(), answered));
+                answered
+            }
+        };
         Health {
             metastore: true,
-            kafka: kafka.unwrap_or(false),
+            kafka,
             command_runner: !self.is_degraded(),
         }
     }

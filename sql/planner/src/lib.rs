@@ -24,6 +24,7 @@ pub mod values;
 
 pub use analysis::canonical_query;
 pub use build::{QueryContext, attach_sink, plan_query, plan_source_table};
+pub use near::nearest;
 
 #[cfg(test)]
 mod tests;

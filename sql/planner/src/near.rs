@@ -1,10 +1,7 @@
 //! Names that a user may have meant.
 
 /// The name most like `wanted`, if one is like it at all: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(
-    wanted: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = wanted.chars().count().div_ceil(3);
     names
         .into_iter()

@@ -3,11 +3,13 @@
 //! ```text
 //!  text ─► one statement ─┬─ SELECT … EMIT ─► push: a task of the runtime, rows as they come
 //!                         ├─ SELECT over a table ─► pull: the state of its query
+//!                         │     (one that differs from an earlier one in its key alone ─► lookup)
 //!                         ├─ SELECT over a stream ─► scan: its topic up to the end of now
 //!                         └─ PRINT ─► a reader of its own
 //! ```
 
 mod explain;
+mod lookup;
 mod pull;
 mod push;
 mod scan;
@@ -20,6 +22,7 @@ use weir_protocol::ApiError;
 use weir_types::{ErrorCode, SqlError};
 
 pub(crate) use explain::explain;
+pub(crate) use lookup::{Lookups, answer as look_up};
 
 use crate::api::{Answer, Endpoint, QueryRequest, RowStream};
 use crate::config::Overrides;
@@ -59,7 +62,12 @@ pub(crate) fn start(weir: &Arc<Weir>, request: QueryRequest) -> Result<Answer, Q
     match &parsed.statement {
         Statement::Query(query) => {
             sources_exist(&store, query, &parsed.text).map_err(unprepared)?;
-            let answer = select(weir, &store, query, &parsed.text, &session.overrides);
+            let statement = Select {
+                query,
+                text: &parsed.text,
+                request: &request,
+            };
+            let answer = select(weir, &store, &statement, &session.overrides);
             answer.map(Answer::Rows).map_err(|mut error| {
                 // A predicate of the wrong type is told with the statement around it.
                 if error.message.starts_with("Error in WHERE expression") {
@@ -162,12 +170,18 @@ pub(crate) fn sources_exist(store: &Metastore, query: &Query, text: &str) -> Res
                 "Exception while preparing statement: {} does not exist.",
                 source.name.name
             );
-            let near: Vec<String> = store
-                .sources()
-                .filter(|s| s.name.eq_ignore_ascii_case(&source.name.name))
-                .map(|s| weir_types::ident::quoted_if_needed(&s.name))
+            let names = || store.sources().map(|s| s.name.as_str());
+            let mut near: Vec<&str> = names()
+                .filter(|name| name.eq_ignore_ascii_case(&source.name.name))
                 .collect();
+            if near.is_empty() {
+                near.extend(weir_planner::nearest(&source.name.name, names()));
+            }
             if !near.is_empty() {
+                let near: Vec<String> = near
+                    .into_iter()
+                    .map(weir_types::ident::quoted_if_needed)
+                    .collect();
                 message.push_str(&format!("\nDid you mean {}?", near.join(", ")));
             }
             return Err(ApiError::statement(ErrorCode::BadStatement, message, text));
@@ -220,14 +234,22 @@ fn topic_exists(
     Err(prepared(ApiError::generic(ErrorCode::BadRequest, message)))
 }
 
+/// A SELECT as it was sent.
+struct Select<'a> {
+    query: &'a Query,
+    /// Its text, variables filled in.
+    text: &'a str,
+    request: &'a QueryRequest,
+}
+
 /// A SELECT, by what it reads and whether it has EMIT.
 fn select(
     weir: &Arc<Weir>,
     store: &Arc<Metastore>,
-    query: &Query,
-    text: &str,
+    statement: &Select<'_>,
     overrides: &Overrides,
 ) -> Result<RowStream, ApiError> {
+    let &Select { query, text, .. } = statement;
     let planned = PlannedTopics::default();
     let view = View {
         store,
@@ -242,7 +264,7 @@ fn select(
     }
     let plan = weir_planner::pull::plan_pull(query, &view).map_err(refused)?;
     match plan.source.kind {
-        SourceKind::Table => pull::answer(weir, store, &plan, text),
+        SourceKind::Table => pull::answer(weir, store, &plan, statement),
         SourceKind::Stream => scan::start(weir, query, text, &view),
     }
 }

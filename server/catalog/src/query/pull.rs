@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::scalar::ScalarValue;
 use tokio::sync::mpsc;
 use weir_engine::{Access, KeyAccess};
 use weir_planner::pull::{KeyLookup, PullAccess, PullPlan};
 use weir_protocol::ApiError;
-use weir_types::ErrorCode;
+use weir_types::{Column, ErrorCode};
 
+use super::{Select, lookup};
 use crate::api::{EndReason, QueryKind, RowEvent, RowStream};
 use crate::clock::now_ms;
 use crate::fleet::partition_of;
@@ -29,16 +31,16 @@ fn failed(message: impl std::fmt::Display) -> ApiError {
 /// Reads the state and answers all rows at once.
 pub(super) fn answer(
     weir: &Arc<Weir>,
-    store: &Metastore,
+    store: &Arc<Metastore>,
     plan: &PullPlan,
-    text: &str,
+    statement: &Select<'_>,
 ) -> Result<RowStream, ApiError> {
     let name = &plan.source.name;
     let Some(query) = store.own_query(name) else {
         return Err(ApiError::statement(
             ErrorCode::BadStatement,
             format!("The query that keeps `{name}` is not running, so it cannot be read."),
-            text,
+            statement.text,
         ));
     };
     let Some(info) = weir.fleet.materialized(&query.id) else {
@@ -46,8 +48,20 @@ pub(super) fn answer(
             "{name} is not available yet. Please try again later."
         )));
     };
+    let partitions = match plan.access {
+        PullAccess::Keys(_) => partitions(weir, plan)?,
+        PullAccess::Scan | PullAccess::Range(_) => 0,
+    };
+    lookup::Candidate {
+        query: statement.query,
+        plan,
+        query_id: &query.id,
+        info: &info,
+        partitions,
+    }
+    .remember(weir, store, statement.request);
     let mut batches = Vec::new();
-    for (partition, access) in accesses(weir, plan)? {
+    for (partition, access) in accesses(plan, partitions)? {
         let read = weir
             .fleet
             .read_state(&query.id, &info, partition, &access)
@@ -62,22 +76,37 @@ pub(super) fn answer(
         .map_err(failed)?;
     let batch = concat_batches(&schema, &renamed).map_err(failed)?;
     let batch = finish(plan, batch)?;
+    Ok(rows_of(batch, plan.schema.columns().to_vec()))
+}
+
+/// An answer of these rows.
+pub(super) fn rows_of(batch: RecordBatch, columns: Vec<Column>) -> RowStream {
     let (sender, rows) = mpsc::channel(2);
     let tombstones = Vec::new();
     // The channel has room for both.
     let _ = sender.try_send(RowEvent::Rows { batch, tombstones });
     let _ = sender.try_send(RowEvent::End(EndReason::Completed));
-    Ok(RowStream {
+    RowStream {
         query_id: format!("query_{}", now_ms()),
         kind: QueryKind::PullTable,
-        columns: plan.schema.columns().to_vec(),
+        columns,
         rows,
         guard: Box::new(()),
-    })
+    }
+}
+
+/// Over how many partitions the keys of the table are spread.
+fn partitions(weir: &Weir, plan: &PullPlan) -> Result<u32, ApiError> {
+    let described = weir
+        .admin
+        .describe_topic(&plan.source.topic)
+        .map_err(failed)?;
+    let partitions = described.map_or(1, |t| t.partitions.len());
+    Ok(u32::try_from(partitions).unwrap_or(1).max(1))
 }
 
 /// What to read of which partition; `None`: of all.
-fn accesses(weir: &Weir, plan: &PullPlan) -> Result<Vec<(Option<u32>, Access)>, ApiError> {
+fn accesses(plan: &PullPlan, partitions: u32) -> Result<Vec<(Option<u32>, Access)>, ApiError> {
     match &plan.access {
         PullAccess::Scan => Ok(vec![(None, Access::Scan)]),
         PullAccess::Range(range) => {
@@ -95,14 +124,11 @@ fn accesses(weir: &Weir, plan: &PullPlan) -> Result<Vec<(Option<u32>, Access)>, 
             Ok(vec![(None, access)])
         }
         PullAccess::Keys(lookups) => {
-            let described = weir
-                .admin
-                .describe_topic(&plan.source.topic)
-                .map_err(failed)?;
-            let partitions = described.map_or(1, |t| t.partitions.len());
-            let partitions = u32::try_from(partitions).unwrap_or(1).max(1);
+            // Rows of several keys come in no set order in the reference (its keys hash by
+            // identity); where they always came in the same one, it was the last key first.
             lookups
                 .iter()
+                .rev()
                 .map(|lookup| access_of(plan, lookup, partitions))
                 .collect()
         }
@@ -155,14 +181,20 @@ fn finish(plan: &PullPlan, mut batch: RecordBatch) -> Result<RecordBatch, ApiErr
                 .map_err(failed)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let fields: Vec<_> = columns
+    columns_of(plan.schema.columns(), columns, batch.num_rows()).map_err(failed)
+}
+
+/// The columns of an answer as a batch.
+pub(super) fn columns_of(
+    columns: &[Column],
+    arrays: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch, ArrowError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let fields: Vec<Field> = arrays
         .iter()
-        .zip(plan.schema.columns())
-        .map(|(array, column)| {
-            arrow::datatypes::Field::new(&column.name, array.data_type().clone(), true)
-        })
+        .zip(columns)
+        .map(|(array, column)| Field::new(&column.name, array.data_type().clone(), true))
         .collect();
-    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
-    RecordBatch::try_new_with_options(schema, columns, &options).map_err(failed)
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
 }

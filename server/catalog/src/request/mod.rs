@@ -16,6 +16,7 @@ mod assert_topic;
 mod session;
 mod terminate;
 
+use indexmap::IndexMap;
 use weir_parser::ast::{QueryTarget, Statement};
 use weir_parser::{Parsed, Variables};
 use weir_planner::catalog::{Catalog, TopicInfo};
@@ -77,7 +78,18 @@ fn parse(text: &str, session: &Session) -> Result<Vec<Parsed>, ApiError> {
 
 /// Runs a request.
 pub(crate) fn execute(weir: &Weir, request: &KsqlRequest) -> Result<Vec<Entity>, ApiError> {
-    let mut session = weir.session(&request.streams_properties, &request.session_variables)?;
+    let mut session = match weir.session(&request.streams_properties, &request.session_variables) {
+        Ok(session) => session,
+        // A property that nobody knows is found with the first statement that it would act on.
+        Err(error) if error.code == ErrorCode::ServerError => {
+            let bare = weir.session(&IndexMap::new(), &request.session_variables)?;
+            return match parse(&request.ksql, &bare)?.into_iter().next() {
+                Some(first) => Err(ApiError::statement(error.code, error.message, first.text)),
+                None => Ok(Vec::new()),
+            };
+        }
+        Err(error) => return Err(error),
+    };
     let mut steps: Vec<Step> = parse(&request.ksql, &session)?
         .into_iter()
         .map(|parsed| Step::new(weir, parsed))
