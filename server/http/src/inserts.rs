@@ -47,7 +47,9 @@ pub(crate) async fn inserts_stream(State(weir): State<Arc<Weir>>, request: Reque
     };
     let mut lines = Lines::new(request.into_body());
     let Some(first) = lines.next().await else {
-        return respond::response(200, None, Body::empty());
+        // Nothing is answered before the first line has come, and here none will: the stream ends
+        // when the client gives it up.
+        return std::future::pending().await;
     };
     let inserter = match request::inserts_target(&first) {
         Ok(target) => weir.insert_target(&target.target),

@@ -2,7 +2,7 @@
 //! axum.
 //!
 //! ```text
-//!  listener ─► HTTP/1.1, HTTP/2 (prior knowledge), WebSocket on one port
+//!  listener ─► HTTP/1.1, HTTP/2 (prior knowledge or Upgrade), WebSocket on one port
 //!     │
 //!     ├─ plain       /info /healthcheck /status /clusterStatus /v1/metadata /chc
 //!     ├─ statements  /ksql                    request ─► catalog ─► entities
@@ -14,6 +14,7 @@
 //! Invariants: a response stream owns its query, so a client that goes away ends it; every stream
 //! is bounded, so a slow client holds its query back and nothing is piled up for it.
 
+mod h2c;
 mod inserts;
 mod json_row;
 mod plain;

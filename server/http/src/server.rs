@@ -1,22 +1,27 @@
 //! The listener and the table of routes.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, Uri};
+use axum::http::header::ALLOW;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_catalog::Weir;
 
-use crate::{inserts, plain, query, respond, statements, websocket};
+use crate::{h2c, inserts, plain, query, respond, statements, websocket};
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +117,12 @@ async fn gate(State(weir): State<Arc<Weir>>, request: Request, next: Next) -> Re
     {
         return respond::unavailable(&error);
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        // A wrong method is an unknown path: no other one is named.
+        response.headers_mut().remove(ALLOW);
+    }
+    response
 }
 
 /// `/info/` is `/info`.
@@ -132,7 +142,10 @@ fn trim_slash(uri: &mut Uri) {
 }
 
 async fn accept(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>) {
-    let router = tower_trim(router);
+    let service = Routes {
+        router,
+        stopped: stopped.clone(),
+    };
     let mut stop = stopped.clone();
     loop {
         let stream = tokio::select! {
@@ -150,54 +163,102 @@ async fn accept(listener: TcpListener, router: Router, stopped: watch::Receiver<
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
-        let service = TowerToHyperService::new(router.clone());
-        let mut stop = stopped.clone();
-        tokio::spawn(async move {
-            let builder = auto::Builder::new(TokioExecutor::new());
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            tokio::select! {
-                ended = connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "connection ended");
-                    }
-                }
-                _ = stop.changed() => {}
-            }
-        });
+        tokio::spawn(serve(stream, service.clone(), stopped.clone()));
     }
 }
 
-/// The router behind a rewrite of the path, which must come before routing.
-fn tower_trim(
-    router: Router,
-) -> impl tower_service::Service<
-    hyper::Request<hyper::body::Incoming>,
-    Response = Response,
-    Error = std::convert::Infallible,
-    Future: Send + 'static,
-> + Clone {
-    TrimSlash { inner: router }
+/// Serves one connection until it or the server ends.
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: Routes,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = TowerToHyperService::new(service);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = connection => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "connection ended");
+            }
+        }
+        _ = stopped.changed() => {}
+    }
 }
 
+/// Goes on in HTTP/2 on a connection that was upgraded, its first request given as frames.
+async fn serve_upgraded(
+    upgrade: hyper::upgrade::OnUpgrade,
+    frames: Vec<u8>,
+    service: Routes,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => {
+            tracing::debug!(%error, "connection not upgraded");
+            return;
+        }
+    };
+    let stream = TokioIo::new(h2c::Injected::new(TokioIo::new(upgraded), frames));
+    let service = TowerToHyperService::new(service);
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .serve_connection(stream, service);
+    tokio::select! {
+        ended = connection => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "connection ended");
+            }
+        }
+        _ = stopped.changed() => {}
+    }
+}
+
+/// The router behind what must come before routing: the rewrite of the path, and the upgrade to
+/// HTTP/2.
 #[derive(Clone)]
-struct TrimSlash {
-    inner: Router,
+struct Routes {
+    router: Router,
+    stopped: watch::Receiver<bool>,
 }
 
-impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for TrimSlash {
-    type Response = Response;
-    type Error = std::convert::Infallible;
-    type Future = <Router as tower_service::Service<Request>>::Future;
+impl Routes {
+    async fn upgrade(self, mut request: hyper::Request<hyper::body::Incoming>) -> Response {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (parts, body) = request.into_parts();
+        let Ok(body) = body.collect().await else {
+            return respond::response(400, None, axum::body::Body::empty());
+        };
+        let frames = h2c::frames(&parts, &body.to_bytes());
+        let stopped = self.stopped.clone();
+        tokio::spawn(serve_upgraded(upgrade, frames, self, stopped));
+        h2c::switching()
+    }
+}
 
-    fn poll_ready(
-        &mut self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
+impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for Routes {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = futures::future::Either<
+        <Router as tower_service::Service<Request>>::Future,
+        futures::future::BoxFuture<'static, Result<Response, Infallible>>,
+    >;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: hyper::Request<hyper::body::Incoming>) -> Self::Future {
+        use futures::future::Either;
+        if h2c::is_wanted(&request) {
+            let upgraded = self.clone().upgrade(request);
+            return Either::Right(Box::pin(async { Ok(upgraded.await) }));
+        }
         trim_slash(request.uri_mut());
-        tower_service::Service::<Request>::call(&mut self.inner, request.map(axum::body::Body::new))
+        let request = request.map(axum::body::Body::new);
+        Either::Left(tower_service::Service::<Request>::call(
+            &mut self.router,
+            request,
+        ))
     }
 }
