@@ -291,21 +291,23 @@ fn help(topic: Option<&str>, console: &mut Console) {
             words.any(|w| w.eq_ignore_ascii_case(topic)) || c.name.eq_ignore_ascii_case(topic)
         });
         match known {
-            Some(command) => console.line(&help_of(command)),
+            Some(command) => explain(console, &help_of(command)),
             None => console.line(&format!(
                 "There is no command '{topic}'. 'help' lists all of them."
             )),
         }
         return;
     }
-    console.line(
+    explain(
+        console,
         "Description:\n\tStatements of SQL are typed at the prompt and end with ';'. They may \
          span several lines.\n\tThe commands below are no SQL; they need no ';'.\n",
     );
     for command in &COMMANDS {
-        console.line(&format!("{}\n", help_of(command)));
+        explain(console, &format!("{}\n", help_of(command)));
     }
-    console.line(
+    explain(
+        console,
         "Keyboard shortcuts:\n\n\
          CTRL-C:\n\tEnds the running query or clears what was typed.\n\
          CTRL-D:\n\tEnds the session.\n\
@@ -313,15 +315,54 @@ fn help(topic: Option<&str>, console: &mut Console) {
          UP, DOWN, CTRL-R:\n\tGo through and search what was typed before.\n\n\
          Default behavior:\n\n\
          \tWhat is no command is sent to the server once it ends with ';'. An open quote or a \
-         backslash at the end of a line\n\
-         \tcontinues it in the next line.",
+         backslash at the end of a line continues it in the next line.",
     );
+}
+
+/// Prints a help text, its indented paragraphs fitted to the terminal.
+fn explain(console: &mut Console, text: &str) {
+    let width = match console.width() {
+        0 => usize::MAX,
+        width => width.saturating_sub(9).max(20),
+    };
+    for line in text.split('\n') {
+        match line.strip_prefix('\t') {
+            Some(paragraph) => {
+                for line in folded(paragraph, width) {
+                    console.line(&format!("\t{line}"));
+                }
+            }
+            None => console.line(line),
+        }
+    }
+}
+
+/// A paragraph as lines of at most `width` columns; a longer word stands alone.
+fn folded(paragraph: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in paragraph.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+
+    #[test]
+    fn paragraphs_are_folded_between_words() {
+        assert_eq!(folded("one two three", 7), ["one two", "three"]);
+        assert_eq!(folded("extraordinary on", 5), ["extraordinary", "on"]);
+        assert_eq!(folded("one two", usize::MAX), ["one two"]);
+    }
 
     #[test]
     fn commands_are_told_from_statements() {
