@@ -7,22 +7,23 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fancy_regex::Regex;
 use serde_json::Value;
 
-use crate::compare::masked;
 use crate::kafka;
 use crate::report::Report;
 use crate::scenario::{clean, query, statement};
 use crate::server::Server;
+use crate::transcript;
 
 /// How long a transcript may take.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a run printed.
-struct Printed {
-    stdout: String,
-    exit: Option<i32>,
+pub(crate) struct Printed {
+    /// Output, the folder of the transcript's files written as `{{dir}}`.
+    pub(crate) stdout: String,
+    /// Exit status.
+    pub(crate) exit: Option<i32>,
 }
 
 /// Plays one transcript.
@@ -34,9 +35,8 @@ pub(crate) async fn play(
     report: &mut Report,
 ) {
     let result = match prepare(recorded, server).await {
-        Ok(()) => {
-            run(recorded, server, binary).and_then(|printed| compare(recorded, server, &printed))
-        }
+        Ok(()) => run(recorded, server, binary)
+            .and_then(|printed| transcript::compare(recorded, server, &printed)),
         Err(error) => Err(format!("set-up failed: {error}")),
     };
     report.count("cli", name, result);
@@ -113,17 +113,21 @@ fn run(recorded: &Value, server: &Server, binary: &Path) -> Result<Printed, Stri
         command.env(name, value.as_str().unwrap_or_default());
     }
     let stdin = fill(recorded["stdin"].as_str().unwrap_or_default());
-    match recorded["tty"].as_object() {
+    let mut printed = match recorded["tty"].as_object() {
         Some(tty) => {
             let columns = tty.get("cols").and_then(Value::as_u64).unwrap_or(80);
             command.env(
                 "TERM",
                 tty.get("term").and_then(Value::as_str).unwrap_or("xterm"),
             );
-            on_terminal(command, &stdin, u16::try_from(columns).unwrap_or(80))
+            on_terminal(command, &stdin, u16::try_from(columns).unwrap_or(80))?
         }
-        None => on_pipes(command, &stdin),
-    }
+        None => on_pipes(command, &stdin)?,
+    };
+    printed.stdout = printed
+        .stdout
+        .replace(&dir.path().display().to_string(), "{{dir}}");
+    Ok(printed)
 }
 
 fn on_pipes(mut command: Command, stdin: &str) -> Result<Printed, String> {
@@ -214,76 +218,4 @@ fn on_terminal(mut command: Command, stdin: &str, columns: u16) -> Result<Printe
     let exit = wait(&mut child)?;
     let stdout = reader.join().map_err(|_| "the reader broke".to_owned())?;
     Ok(Printed { stdout, exit })
-}
-
-fn compare(recorded: &Value, server: &Server, printed: &Printed) -> Result<(), String> {
-    let expected_exit = recorded["exit"].as_i64().map(|e| e as i32);
-    if expected_exit.is_some() && expected_exit != printed.exit {
-        return Err(format!(
-            "exit {:?}, recorded {expected_exit:?}\n{}",
-            printed.exit, printed.stdout
-        ));
-    }
-    let fill = |text: &str| text.replace("{{server}}", &format!("http://{}", server.host()));
-    let expected = fill(recorded["stdout"].as_str().unwrap_or_default());
-    let volatile = &recorded["volatile"];
-    let expected = normal(&masked(&expected, volatile));
-    let actual = normal(&masked(&printed.stdout, volatile));
-    if expected == actual {
-        return Ok(());
-    }
-    let mut expected_lines: Vec<&str> = expected.lines().collect();
-    let mut actual_lines: Vec<&str> = actual.lines().collect();
-    // Lists come in hash order in the reference.
-    expected_lines.sort_unstable();
-    actual_lines.sort_unstable();
-    if expected_lines == actual_lines {
-        return Ok(());
-    }
-    // Errors are prose: both must have them, in red.
-    let red = |text: &str| text.contains("\u{1b}[31m");
-    let without_red = |lines: &str| {
-        Regex::new("(?s)\u{1b}\\[31m.*?\u{1b}\\[0m")
-            .map(|r| r.replace_all(lines, "<red>").into_owned())
-            .unwrap_or_default()
-    };
-    if red(&expected) && red(&actual) && without_red(&expected) == without_red(&actual) {
-        return Ok(());
-    }
-    Err(difference(&expected, &actual))
-}
-
-/// Without cursor movements, the status bar, the banner's lines, runs of blanks and of dashes.
-fn normal(text: &str) -> String {
-    let mut text = text.replace("\r\n", "\n");
-    for (pattern, with) in [
-        ("\u{1b}\\[7mPress CTRL-C to interrupt\u{1b}\\[0m", ""),
-        ("\u{1b}[78]", ""),
-        ("\u{1b}\\[[0-9;?]*[A-HJKSTfhlrsu]", ""),
-        ("(?m)^.*Copyright.*$", "<copyright>"),
-        ("(?m)^CLI v.*$", "<versions>"),
-        ("Version: .*", "Version: <version>"),
-        ("ksqlDB", "Weir"),
-        (" {2,}", " "),
-        ("-{2,}", "--"),
-        ("(?m) +$", ""),
-    ] {
-        if let Ok(regex) = Regex::new(pattern) {
-            text = regex.replace_all(&text, with).into_owned();
-        }
-    }
-    text.trim_matches('\n').to_owned()
-}
-
-/// The first lines that differ.
-fn difference(expected: &str, actual: &str) -> String {
-    let (mut left, mut right) = (expected.lines(), actual.lines());
-    let mut n = 0;
-    loop {
-        n += 1;
-        let (a, b) = (left.next(), right.next());
-        if a != b || a.is_none() {
-            return format!("line {n}: {b:?}\nrecorded: {a:?}\nwhole output:\n{actual}");
-        }
-    }
 }

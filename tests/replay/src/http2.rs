@@ -1,5 +1,7 @@
 //! HTTP/2 with prior knowledge: the DATA frames of a response are what is compared.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
@@ -67,11 +69,11 @@ impl Exchange {
     }
 
     /// Waits for the response's head.
-    pub(crate) async fn head(&mut self) -> Result<(), String> {
+    pub(crate) async fn head_within(&mut self, patience: Duration) -> Result<(), String> {
         let Some(pending) = self.pending.take() else {
             return Ok(());
         };
-        let response = tokio::time::timeout(PATIENCE, pending)
+        let response = tokio::time::timeout(patience, pending)
             .await
             .map_err(|_| "no response came".to_owned())?
             .map_err(|e| e.to_string())?;
@@ -88,7 +90,7 @@ impl Exchange {
 
     /// Reads the next frame of the body; `false`: the response has ended.
     pub(crate) async fn next(&mut self) -> Result<bool, String> {
-        self.head().await?;
+        self.head_within(PATIENCE).await?;
         let Some(receive) = &mut self.receive else {
             return Ok(false);
         };

@@ -18,6 +18,7 @@ mod kafka;
 mod report;
 mod scenario;
 mod server;
+mod transcript;
 mod websocket;
 
 use std::path::PathBuf;
