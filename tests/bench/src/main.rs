@@ -37,6 +37,7 @@ use crate::measure::{Cost, Meter};
 use crate::queries::{QUERIES, Query};
 use crate::report::{Figures, Journal, Runs};
 use crate::scratch::Scratch;
+use crate::server::Part;
 use crate::workload::Topic;
 
 const PARTITIONS: i32 = 4;
@@ -48,7 +49,7 @@ const PARTITIONS: i32 = 4;
 )]
 struct Arguments {
     /// What to measure: queries (q0 … q6, q3k, hop, session, tt, fk), `null`, `queries` (all of
-    /// these), `server`, or `all`; or `fill`: start and fill a cluster, for --bootstrap, and keep
+    /// these), `start`, `filters`, `pull`, `server` (these three), or `all`; or `fill`: start and fill a cluster, for --bootstrap, and keep
     /// it until standard input ends.
     #[arg(default_value = "all")]
     what: Vec<String>,
@@ -191,28 +192,33 @@ impl Bench<'_> {
 /// What the words of the command line ask for.
 struct Plan {
     queries: Vec<&'static Query>,
-    with_server: bool,
+    server: Vec<Part>,
 }
 
 impl Plan {
     fn of(words: &[String]) -> Result<Self, String> {
         let mut plan = Self {
             queries: Vec::new(),
-            with_server: false,
+            server: Vec::new(),
         };
+        let server = Part::ALL.iter().map(|(_, part)| *part);
         for word in words {
+            if let Some((_, part)) = Part::ALL.iter().find(|(name, _)| name == word) {
+                plan.server.push(*part);
+                continue;
+            }
             match word.as_str() {
                 "all" => {
                     plan.queries.extend(&QUERIES);
-                    plan.with_server = true;
+                    plan.server.extend(server.clone());
                 }
                 "queries" => plan.queries.extend(&QUERIES),
-                "server" => plan.with_server = true,
+                "server" => plan.server.extend(server.clone()),
                 "null" => {}
                 name => plan.queries.push(Query::named(name).ok_or_else(|| {
                     let names: Vec<&str> = QUERIES.iter().map(|q| q.name).collect();
                     format!(
-                        "there is no {name}; there are all, queries, server, null, fill, {}",
+                        "there is no {name}; there are all, queries, null, server, start, filters, pull, fill, {}",
                         names.join(", ")
                     )
                 })?),
@@ -230,15 +236,14 @@ fn measure_all(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
     }
     let mut journal = Journal::into_file(arguments.json.as_deref())?;
     let load = measure::load();
-    let kafka = arguments.bootstrap.is_none().then(ApacheKafka::start);
-    let bootstrap = match (&arguments.bootstrap, &kafka) {
-        (Some(servers), _) => servers.clone(),
-        (None, Some(kafka)) => kafka.bootstrap(),
-        (None, None) => String::new(),
-    };
     let mut kept = true;
-    let only_server = plan.with_server && plan.queries.is_empty();
-    if !only_server {
+    if plan.server.is_empty() || !plan.queries.is_empty() {
+        let kafka = arguments.bootstrap.is_none().then(ApacheKafka::start);
+        let bootstrap = match (&arguments.bootstrap, &kafka) {
+            (Some(servers), _) => servers.clone(),
+            (None, Some(kafka)) => kafka.bootstrap(),
+            (None, None) => String::new(),
+        };
         let topics = Topics::new(&bootstrap);
         if kafka.is_some() {
             fill(&topics, arguments.records);
@@ -273,8 +278,8 @@ fn measure_all(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
             return Err(format!("failed: {}", failed.join(", ")));
         }
     }
-    if plan.with_server {
-        kept &= report::server(&server::measure(), &mut journal);
+    if !plan.server.is_empty() {
+        kept &= report::server(&server::measure(&plan.server), &mut journal);
     }
     say::line(&format!(
         "\n{} records a stream; load of the machine {load:.1} at the start, {:.1} at the end",

@@ -1,6 +1,6 @@
 //! What a server costs beside the records: its start, its idleness, statements, idle queries, and
-//! pull queries. Queries are measured on Apache Kafka, so that no broker is in the process; start
-//! and idleness with the embedded broker.
+//! pull queries. Idle queries are measured on Apache Kafka, so that what topics cost a broker is not
+//! in the process; all else with the embedded broker.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -24,12 +24,36 @@ fn usage(server: &WeirServer) -> Usage {
     server.usage().unwrap_or_default()
 }
 
-/// All of it; the cluster is one of its own.
-pub(crate) fn measure() -> Vec<ServerFigure> {
-    let mut figures = embedded();
-    let kafka = ApacheKafka::start();
-    figures.extend(filters(&kafka.bootstrap()));
-    figures.push(pulls(&kafka.bootstrap()));
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// From start to the first answer, and at rest.
+    Start,
+    /// CREATE AS on Apache Kafka, and a hundred idle filters.
+    Filters,
+    /// Pull queries.
+    Pull,
+}
+
+impl Part {
+    /// All, with the words that ask for them.
+    pub(crate) const ALL: [(&'static str, Self); 3] = [
+        ("start", Self::Start),
+        ("filters", Self::Filters),
+        ("pull", Self::Pull),
+    ];
+}
+
+/// The figures of these parts, on clusters of their own.
+pub(crate) fn measure(parts: &[Part]) -> Vec<ServerFigure> {
+    let mut figures = Vec::new();
+    for part in parts {
+        match part {
+            Part::Start => figures.extend(embedded()),
+            Part::Filters => figures.extend(filters(&ApacheKafka::start().bootstrap())),
+            Part::Pull => figures.push(pulls()),
+        }
+    }
     figures
 }
 
@@ -113,19 +137,15 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn on(bootstrap: &str, service: &str) -> WeirServer {
-    WeirServer::start(&[
-        ("bootstrap.servers", bootstrap),
-        ("ksql.service.id", service),
-        ("ksql.internal.topic.replicas", "1"),
-    ])
-}
-
 /// A hundred filters over one topic that nobody writes to.
 fn filters(bootstrap: &str) -> Vec<ServerFigure> {
     say::step("a hundred idle filters");
     Topics::new(bootstrap).create("s", 4);
-    let server = on(bootstrap, "bench_filters_");
+    let server = WeirServer::start(&[
+        ("bootstrap.servers", bootstrap),
+        ("ksql.service.id", "bench_filters_"),
+        ("ksql.internal.topic.replicas", "1"),
+    ]);
     let http = server.http();
     http.ksql(
         "CREATE STREAM s (k VARCHAR KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');",
@@ -157,11 +177,11 @@ fn filters(bootstrap: &str) -> Vec<ServerFigure> {
 }
 
 /// Pull queries by key, one after the other on one connection.
-fn pulls(bootstrap: &str) -> ServerFigure {
+fn pulls() -> ServerFigure {
     say::step("pull queries");
-    let topics = Topics::new(bootstrap);
+    let server = WeirServer::start(&[]);
+    let topics = Topics::new(server.bootstrap());
     topics.create("visits", 4);
-    let server = on(bootstrap, "bench_pull_");
     let http = server.http();
     http.ksql(
         "CREATE STREAM visits (k VARCHAR KEY, v INT) WITH (KAFKA_TOPIC='visits', \
