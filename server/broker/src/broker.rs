@@ -10,7 +10,7 @@
 use crate::clock::now_ms;
 use crate::config::BrokerSettings;
 use crate::coordinator::Coordinator;
-use crate::protocol;
+use crate::protocol::{self, Memory};
 use crate::storage::{FsyncPolicy, StorageEnv};
 use crate::topics::Topics;
 use crate::{BrokerConfig, BrokerError};
@@ -29,6 +29,8 @@ use tokio_util::task::TaskTracker;
 
 /// The one node of the cluster.
 pub(crate) const NODE_ID: BrokerId = BrokerId(1);
+/// Records in responses that are read but not taken by their consumers, at most.
+const RESPONSE_BYTES: usize = 256 << 20;
 /// How long the flusher rests after a flush that failed, as on a full disk.
 const FLUSH_RETRY: Duration = Duration::from_secs(1);
 /// Expired offsets and transactional ids are looked for once in so many rounds of the cleaner.
@@ -41,6 +43,10 @@ pub(crate) struct Broker {
     pub(crate) settings: BrokerSettings,
     pub(crate) cluster_id: String,
     pub(crate) stopped: CancellationToken,
+    /// Of requests that are read or handled.
+    pub(crate) request_memory: Memory,
+    /// Of records on their way to consumers.
+    pub(crate) response_memory: Memory,
     env: Arc<StorageEnv>,
     address: SocketAddr,
     /// Holds the lock on the data directory.
@@ -106,6 +112,8 @@ impl Broker {
         Ok(Self {
             topics,
             coordinator,
+            request_memory: Memory::new(settings.queued_request_bytes),
+            response_memory: Memory::new(RESPONSE_BYTES),
             settings,
             cluster_id: config.cluster_id,
             stopped: CancellationToken::new(),
@@ -273,7 +281,7 @@ async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) 
 }
 
 /// Creates the data directory and locks it: one process per directory.
-fn lock(dir: &Path) -> Result<File, BrokerError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, BrokerError> {
     let failed = |error| BrokerError::Data {
         path: dir.to_path_buf(),
         error,

@@ -20,6 +20,8 @@ pub(crate) struct BrokerSettings {
     pub(crate) max_transaction_timeout_ms: i32,
     /// Longest request in bytes.
     pub(crate) max_request_bytes: usize,
+    /// Bytes of all requests that are read or handled at the same time.
+    pub(crate) queued_request_bytes: usize,
 }
 
 impl Default for BrokerSettings {
@@ -33,6 +35,7 @@ impl Default for BrokerSettings {
             offsets_retention_ms: 7 * 24 * 3600 * 1000,
             max_transaction_timeout_ms: 900_000,
             max_request_bytes: 100 << 20,
+            queued_request_bytes: 256 << 20,
         }
     }
 }
@@ -55,6 +58,7 @@ impl BrokerSettings {
             "offsets.retention.minutes" => {
                 self.offsets_retention_ms = positive::<i64>(name, value)?.saturating_mul(60_000);
             }
+            "queued.max.request.bytes" => self.queued_request_bytes = positive(name, value)?,
             "socket.request.max.bytes" => self.max_request_bytes = positive(name, value)?,
             "transaction.max.timeout.ms" => {
                 self.max_transaction_timeout_ms = positive(name, value)?;
@@ -124,6 +128,11 @@ pub(crate) fn broker_configs(
         ("offsets.retention.minutes", minutes.to_string(), Int),
         ("offsets.topic.replication.factor", "1".to_owned(), Int),
         (
+            "queued.max.request.bytes",
+            settings.queued_request_bytes.to_string(),
+            Long,
+        ),
+        (
             "socket.request.max.bytes",
             settings.max_request_bytes.to_string(),
             Int,
@@ -165,6 +174,7 @@ mod tests {
             ("log.retention.check.interval.ms", "12"),
             ("num.partitions", "13"),
             ("offsets.retention.minutes", "14"),
+            ("queued.max.request.bytes", "17"),
             ("socket.request.max.bytes", "15"),
             ("transaction.max.timeout.ms", "16"),
         ];

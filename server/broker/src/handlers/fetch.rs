@@ -3,6 +3,7 @@
 use super::check_epoch;
 use crate::broker::Broker;
 use crate::error_code::ResponseCode;
+use crate::protocol::Lease;
 use crate::storage::{FetchSlice, Isolation, Partition};
 use crate::topics::Topic;
 use kafka_protocol::messages::fetch_request::FetchPartition;
@@ -32,10 +33,16 @@ struct Pass {
 impl Broker {
     /// Answers as soon as `min_bytes` are there, a partition has an error, or `max_wait_ms` have passed. Sessions are not
     /// offered: the session id in the answer is always 0, so that clients name all their partitions each time.
-    pub(crate) async fn fetch(&self, request: FetchRequest, version: i16) -> FetchResponse {
+    /// Also returns the room that the records take in memory.
+    pub(crate) async fn fetch(
+        &self,
+        request: FetchRequest,
+        version: i16,
+    ) -> (FetchResponse, Lease) {
         if request.session_id != 0 {
-            return FetchResponse::default()
+            let refused = FetchResponse::default()
                 .with_error_code(ResponseCode::FetchSessionIdNotFound.code());
+            return (refused, Lease::default());
         }
         let wait = request.max_wait_ms.clamp(0, MAX_WAIT_MS) as u64;
         let deadline = Instant::now() + Duration::from_millis(wait);
@@ -51,6 +58,9 @@ impl Broker {
                 }
             })
             .collect();
+        let most = usize::try_from(request.max_bytes)
+            .unwrap_or(0)
+            .min(MAX_BYTES);
         let waiter = Arc::new(Notify::new());
         loop {
             let last_look = Instant::now() >= deadline;
@@ -64,25 +74,32 @@ impl Broker {
                     }
                 }
             }
-            let pass = read_all(&request, version, &topics);
+            let (mut lease, room) = self.response_memory.lease_up_to(most).await;
+            let pass = read_all(&request, version, &topics, room);
+            lease.shrink(pass.bytes);
             if last_look || pass.failed || pass.bytes >= enough || request.topics.is_empty() {
-                return FetchResponse::default().with_responses(pass.responses);
+                let response = FetchResponse::default().with_responses(pass.responses);
+                return (response, lease);
             }
+            drop((pass, lease));
             // Woken or too late: either way look again.
             let _ = tokio::time::timeout_at(deadline, waiter.notified()).await;
         }
     }
 }
 
-fn read_all(request: &FetchRequest, version: i16, topics: &[Option<Arc<Topic>>]) -> Pass {
+/// Reads up to `left` bytes, or one batch when even the first is larger.
+fn read_all(
+    request: &FetchRequest,
+    version: i16,
+    topics: &[Option<Arc<Topic>>],
+    mut left: usize,
+) -> Pass {
     let isolation = if request.isolation_level == 1 {
         Isolation::Committed
     } else {
         Isolation::Uncommitted
     };
-    let mut left = usize::try_from(request.max_bytes)
-        .unwrap_or(0)
-        .min(MAX_BYTES);
     let mut pass = Pass {
         responses: Vec::with_capacity(request.topics.len()),
         bytes: 0,

@@ -1,14 +1,20 @@
 //! One client connection.
 
-use super::dispatch::{Peer, answer};
+use super::dispatch::{Peer, answer, may_wait};
 use super::frame;
+use super::response::Response;
 use crate::broker::Broker;
+use bytes::Buf;
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncWriteExt, BufReader};
+use std::time::Duration;
+use tokio::io::{AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 const READ_BUFFER: usize = 16 << 10;
+/// A peer that takes nothing of a response for this long has its connection closed: the response holds memory that others
+/// wait for.
+const TAKE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Serves a connection until either side closes it or the broker stops.
 pub(crate) async fn serve(broker: Arc<Broker>, mut socket: TcpStream) {
@@ -32,9 +38,24 @@ async fn requests(broker: &Broker, socket: &mut TcpStream, peer: &Peer) -> io::R
     socket.set_nodelay(true)?;
     let (reader, mut writer) = socket.split();
     let mut reader = BufReader::with_capacity(READ_BUFFER, reader);
-    while let Some(request) = frame::read(&mut reader, broker.settings.max_request_bytes).await? {
-        if let Some(mut response) = answer(broker, request, peer).await? {
-            writer.write_all_buf(&mut response).await?;
+    let limit = broker.settings.max_request_bytes;
+    while let Some(frame) = frame::read(&mut reader, limit, &broker.request_memory).await? {
+        // One that waits for others must not keep them from sending.
+        let lease = (!may_wait(&frame.bytes)).then_some(frame.lease);
+        let response = answer(broker, frame.bytes, peer).await?;
+        drop(lease);
+        if let Some(response) = response {
+            send(&mut writer, response).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn send(writer: &mut (impl AsyncWrite + Unpin), mut response: Response) -> io::Result<()> {
+    while response.has_remaining() {
+        let sent = tokio::time::timeout(TAKE_WITHIN, writer.write_buf(&mut response)).await??;
+        if sent == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
     }
     Ok(())

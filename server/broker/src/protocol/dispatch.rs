@@ -1,8 +1,8 @@
 //! From a request's bytes to its response's bytes.
 
 use super::api::Api;
-use super::guard;
 use super::response::{Response, Sink};
+use super::{guard, produce_walk};
 use crate::broker::Broker;
 use crate::error_code::ResponseCode;
 use bytes::{Buf, BufMut, Bytes};
@@ -18,7 +18,7 @@ pub(crate) struct Peer {
 }
 
 /// Requests other than Produce are refused beyond this size.
-const MAX_SMALL_REQUEST: usize = 16 << 20;
+const MAX_SMALL_REQUEST: usize = 4 << 20;
 
 fn invalid(reason: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.to_string())
@@ -30,6 +30,14 @@ fn decode<T: Decodable>(body: &mut Bytes, api: &Api, version: i16) -> io::Result
         return Err(invalid(what()));
     }
     T::decode(body, version).map_err(|e| invalid(format!("{}: {e}", what())))
+}
+
+/// Whether the answer to this frame may be long in coming by its own wish.
+pub(crate) fn may_wait(frame: &[u8]) -> bool {
+    let key = frame.first_chunk::<2>().map(|key| i16::from_be_bytes(*key));
+    [ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup]
+        .iter()
+        .any(|api| key == Some(*api as i16))
 }
 
 /// Handles one request frame. `None`: nothing is to be sent back. An error closes the connection.
@@ -82,7 +90,10 @@ pub(crate) async fn answer(
     }
     match api.key {
         ApiKey::Produce => {
-            let request: ProduceRequest = decode(&mut frame, api, version)?;
+            if !produce_walk::is_honest(&frame, version) {
+                return Err(invalid(format!("Produce v{version} is malformed")));
+            }
+            let request = ProduceRequest::decode(&mut frame, version).map_err(invalid)?;
             let silent = request.acks == 0;
             let response = broker.produce(request, version);
             if silent {
@@ -92,9 +103,10 @@ pub(crate) async fn answer(
         }
         ApiKey::Fetch => {
             let request: FetchRequest = decode(&mut frame, api, version)?;
-            let response = broker.fetch(request, version).await;
+            let (response, lease) = broker.fetch(request, version).await;
             let partitions = response.responses.iter().flat_map(|t| &t.partitions);
-            let mut with_records = Sink::new(partitions.filter_map(|p| p.records.clone()));
+            let mut with_records =
+                Sink::new(partitions.filter_map(|p| p.records.clone())).holding(lease);
             begin(&mut with_records, api, version, correlation_id)?;
             encode(&response, &mut with_records, api, version)?;
             return Ok(Some(with_records.finish()));

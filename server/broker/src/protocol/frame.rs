@@ -1,19 +1,33 @@
 //! Length-prefixed frames.
 
+use super::memory::{FREE, Lease, Memory};
 use bytes::{Bytes, BytesMut};
 use std::io;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A frame up to this size gets its buffer at once; a larger one as its bytes arrive, so that a length alone costs nothing.
 const TRUSTED: usize = 1 << 20;
 /// Key, version and correlation id: no request is shorter.
 const MIN_REQUEST: usize = 8;
+/// A large frame must be there after this time, and a second for each [`TRUSTED`] bytes: until then it keeps others from
+/// sending.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reads one frame; `None` when the peer has closed the connection between frames.
+/// A request as it came, with the room that it takes.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) bytes: Bytes,
+    pub(crate) lease: Lease,
+}
+
+/// Reads one frame of at most `limit` bytes, when `memory` has room for it; `None` when the peer has closed the connection
+/// between frames.
 pub(crate) async fn read(
     socket: &mut (impl AsyncRead + Unpin),
     limit: usize,
-) -> io::Result<Option<Bytes>> {
+    memory: &Memory,
+) -> io::Result<Option<Frame>> {
     let length = match socket.read_i32().await {
         Ok(length) => length,
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -26,6 +40,17 @@ pub(crate) async fn read(
             format!("a frame of {length} bytes; {MIN_REQUEST} to {limit} are possible"),
         ));
     }
+    let lease = memory.lease(length).await;
+    let bytes = if length <= FREE {
+        body(socket, length).await?
+    } else {
+        let limit = PATIENCE + Duration::from_secs((length / TRUSTED) as u64);
+        tokio::time::timeout(limit, body(socket, length)).await??
+    };
+    Ok(Some(Frame { bytes, lease }))
+}
+
+async fn body(socket: &mut (impl AsyncRead + Unpin), length: usize) -> io::Result<Bytes> {
     let mut frame = BytesMut::with_capacity(length.min(TRUSTED));
     let mut rest = socket.take(length as u64);
     while frame.len() < length {
@@ -36,5 +61,5 @@ pub(crate) async fn read(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    Ok(Some(frame.freeze()))
+    Ok(frame.freeze())
 }

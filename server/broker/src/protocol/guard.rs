@@ -5,6 +5,10 @@
 //! buffer that shortens every 32-bit number beyond what is left to just more elements than that could hold. A number that is no array length
 //! may be wrong then, which a dry run does not mind; an array whose length lies runs out of bytes and fails. Lengths in
 //! compact form are varints, and those that exceed what is left are refused as they are read.
+//!
+//! What is honest may still be dear: an element of two bytes becomes a hundred once decoded. So the dry run also counts the
+//! fields that it reads, and gives up beyond [`MAX_FIELDS`]; as an array reserves its room at once, requests other than
+//! Produce are small ([`super::dispatch`]). Produce has a look over it of its own ([`super::produce_walk`]).
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::protocol::Decodable;
@@ -12,6 +16,8 @@ use kafka_protocol::protocol::buf::ByteBuf;
 
 /// No element of an array takes fewer bytes than this in the encoding with 32-bit lengths.
 const MIN_ELEMENT: usize = 2;
+/// Fields of a request at most; a metadata request for a hundred thousand topics has three times as many.
+const MAX_FIELDS: u32 = 1 << 19;
 
 /// Whether `body` can be decoded as `T` without reserving more elements than it has bytes.
 pub(crate) fn is_honest<T: Decodable>(body: &Bytes, version: i16) -> bool {
@@ -19,6 +25,7 @@ pub(crate) fn is_honest<T: Decodable>(body: &Bytes, version: i16) -> bool {
         bytes: body.clone(),
         varint: 0,
         shift: 0,
+        fields: 0,
     };
     T::decode(&mut guard, version).is_ok()
 }
@@ -28,6 +35,7 @@ struct Guard {
     /// Value so far and width of the varint that may be under way.
     varint: u64,
     shift: u32,
+    fields: u32,
 }
 
 impl Guard {
@@ -46,6 +54,14 @@ impl Guard {
             (0, 0)
         };
         Ok(byte)
+    }
+
+    fn count(&mut self) -> Result<(), TryGetError> {
+        self.fields += 1;
+        if self.fields > MAX_FIELDS {
+            return Err(self.refusal());
+        }
+        Ok(())
     }
 
     fn refusal(&self) -> TryGetError {
@@ -68,10 +84,17 @@ impl Buf for Guard {
         self.bytes.advance(count);
     }
     fn try_get_u8(&mut self) -> Result<u8, TryGetError> {
+        self.count()?;
         let byte = self.bytes.try_get_u8()?;
         self.follow(byte)
     }
+    fn try_get_i16(&mut self) -> Result<i16, TryGetError> {
+        self.count()?;
+        (self.varint, self.shift) = (0, 0);
+        self.bytes.try_get_i16()
+    }
     fn try_get_i32(&mut self) -> Result<i32, TryGetError> {
+        self.count()?;
         (self.varint, self.shift) = (0, 0);
         let value = self.bytes.try_get_i32()?;
         let left = self.bytes.remaining();

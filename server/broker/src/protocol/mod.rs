@@ -13,11 +13,14 @@ mod connection;
 mod dispatch;
 mod frame;
 mod guard;
+mod memory;
+mod produce_walk;
 mod response;
 
 pub(crate) use api::APIS;
 pub(crate) use connection::serve;
 pub(crate) use dispatch::Peer;
+pub(crate) use memory::{Lease, Memory};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //!                 records      ─► shared ┴─► [length][fields][records][fields]… ─► writev
 //! ```
 
+use super::memory::Lease;
 use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::buf::ByteBufMut;
@@ -23,6 +24,7 @@ pub(crate) struct Sink {
     shared: VecDeque<Bytes>,
     /// Bytes in `pieces`.
     sealed: usize,
+    lease: Lease,
 }
 
 impl Sink {
@@ -34,7 +36,13 @@ impl Sink {
             buffer: BytesMut::with_capacity(256),
             shared: shared.filter(|b| b.len() >= SHARE_FROM).collect(),
             sealed: 0,
+            lease: Lease::default(),
         }
+    }
+
+    /// Keeps the room that the shared buffers take until the response is gone.
+    pub(crate) fn holding(self, lease: Lease) -> Self {
+        Self { lease, ..self }
     }
 
     /// The frame: everything that was written, with its length in front.
@@ -47,6 +55,7 @@ impl Sink {
         self.pieces.push_front(Bytes::copy_from_slice(&prefix));
         Response {
             pieces: self.pieces,
+            _lease: self.lease,
         }
     }
 }
@@ -93,9 +102,11 @@ impl ByteBufMut for Sink {
 }
 
 /// A whole response frame.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Response {
     pieces: VecDeque<Bytes>,
+    /// The room that the pieces take, until they are gone.
+    _lease: Lease,
 }
 
 impl Buf for Response {

@@ -15,7 +15,6 @@ mod header;
 mod walk;
 
 pub(crate) use build::{control_marker, is_commit_marker, rebuild};
-pub(crate) use codec::Codec;
 pub(crate) use header::{BatchError, BatchHeader, HEADER_LEN, add_sequence};
 pub(crate) use walk::{body_of, check_plain_records, records};
 

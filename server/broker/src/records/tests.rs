@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::codec::Codec;
 use super::testing::TestBatch;
 use super::*;
 use bytes::Bytes;

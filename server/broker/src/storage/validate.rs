@@ -2,7 +2,7 @@
 
 use super::log::AppendError;
 use crate::config::TopicSettings;
-use crate::records::{BatchError, BatchHeader, Codec, HEADER_LEN, body_of, check_plain_records};
+use crate::records::{BatchError, BatchHeader, HEADER_LEN, body_of, check_plain_records};
 use bytes::Bytes;
 
 /// A checked batch: header and the stored form of its records.
@@ -13,7 +13,8 @@ pub(crate) struct Incoming {
 }
 
 /// Checks the records of one partition of a Produce request, which must be exactly one batch.
-/// `now` is the broker's clock in ms. Compressed batches are opened only for a compacted topic, whose records need keys.
+/// `now` is the broker's clock in ms. Compressed batches are opened too, as Kafka does: what lies inside would stop every
+/// consumer.
 pub(crate) fn validate(
     bytes: &Bytes,
     settings: &TopicSettings,
@@ -51,13 +52,8 @@ pub(crate) fn validate(
             "a transactional batch without producer id",
         ));
     }
-    let codec = Codec::from_number(header.codec())?;
-    let mut low = header.base_timestamp;
-    if codec == Codec::Plain || settings.compact {
-        let body = body_of(&header, bytes)?;
-        let (least, _) = check_plain_records(&header, &body, settings.compact).map_err(invalid)?;
-        low = least;
-    }
+    let body = body_of(&header, bytes)?;
+    let (low, _) = check_plain_records(&header, &body, settings.compact).map_err(invalid)?;
     if !settings.log_append_time {
         check_time(low, header.max_timestamp, settings, now)?;
     }

@@ -1,8 +1,9 @@
 //! Bytes that no client should send.
 
 use super::*;
-use crate::protocol::{frame as framing, guard};
+use crate::protocol::{Memory, frame as framing, guard, produce_walk};
 use crate::records::testing::one;
+use kafka_protocol::messages::produce_request::TopicProduceData;
 use proptest::prelude::*;
 use std::io;
 
@@ -32,23 +33,28 @@ async fn what_is_not_served_closes_the_connection() {
     }
 }
 
+async fn framed(mut bytes: &[u8], limit: usize) -> io::Result<Option<Bytes>> {
+    let read = framing::read(&mut bytes, limit, &Memory::new(1 << 30)).await?;
+    Ok(read.map(|frame| frame.bytes))
+}
+
 #[tokio::test]
 async fn frames_outside_the_limits_are_refused_before_they_are_read() {
     for length in [i32::MIN, -1, 0, 7, 1001, i32::MAX] {
         let bytes = length.to_be_bytes();
-        let error = framing::read(&mut &bytes[..], 1000).await.unwrap_err();
+        let error = framed(&bytes, 1000).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{length}");
     }
     let whole = [&9i32.to_be_bytes()[..], &[7; 9]].concat();
-    let read = framing::read(&mut &whole[..], 1000).await.unwrap();
+    let read = framed(&whole, 1000).await.unwrap();
     assert_eq!(read.unwrap(), [7; 9].as_slice());
-    assert_eq!(framing::read(&mut &whole[..0], 1000).await.unwrap(), None);
+    assert_eq!(framed(&whole[..0], 1000).await.unwrap(), None);
     for cut in 5..whole.len() {
-        let error = framing::read(&mut &whole[..cut], 1000).await.unwrap_err();
+        let error = framed(&whole[..cut], 1000).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{cut}");
     }
     let large = [&3_000_000i32.to_be_bytes()[..], &vec![1; 3_000_000]].concat();
-    let read = framing::read(&mut &large[..], 4_000_000).await.unwrap();
+    let read = framed(&large, 4_000_000).await.unwrap();
     assert_eq!(read.unwrap().len(), 3_000_000);
 }
 
@@ -81,13 +87,39 @@ fn array_lengths_that_lie_are_refused() {
 }
 
 #[test]
-fn honest_requests_pass_the_guard_whatever_their_numbers() {
+fn honest_produce_requests_pass_whatever_their_numbers() {
     let records = one("k", &"v".repeat(100_000), 0);
     let request = produce("t", i32::MAX, records).with_timeout_ms(i32::MAX);
     for version in 3..=10 {
         let mut body = BytesMut::new();
         request.encode(&mut body, version).unwrap();
-        assert!(guard::is_honest::<ProduceRequest>(&body.freeze(), version));
+        assert!(produce_walk::is_honest(&body, version), "v{version}");
+        for cut in 0..60 {
+            assert!(!produce_walk::is_honest(&body[..cut], version));
+        }
+    }
+}
+
+/// Small on the wire, large once decoded: two bytes an element.
+#[test]
+fn more_elements_than_a_request_can_need_are_refused() {
+    let mut classic = BytesMut::new();
+    classic.put_i32(600_000);
+    classic.put_bytes(0, 1_200_000);
+    let classic = classic.freeze();
+    assert!(!guard::is_honest::<MetadataRequest>(&classic, 1));
+    assert!(guard::is_honest::<MetadataRequest>(
+        &Bytes::from_static(&[0, 0, 0, 1, 0, 0]),
+        1
+    ));
+    for version in [3, 9] {
+        let topics = (0..200_000).map(|_| TopicProduceData::default()).collect();
+        let mut body = BytesMut::new();
+        ProduceRequest::default()
+            .with_topic_data(topics)
+            .encode(&mut body, version)
+            .unwrap();
+        assert!(!produce_walk::is_honest(&body, version), "v{version}");
     }
 }
 

@@ -188,23 +188,6 @@ async fn one_process_per_data_folder() {
     ));
 }
 
-#[test]
-fn a_data_folder_that_cannot_be_used_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("file");
-    std::fs::write(&file, b"").unwrap();
-    std::fs::create_dir_all(dir.path().join("journal-is-a-folder/journal.log")).unwrap();
-    for data in [file, dir.path().join("journal-is-a-folder")] {
-        let config = BrokerConfig {
-            data: Some(data.clone()),
-            ..BrokerConfig::default()
-        };
-        let address = config.listen;
-        let error = Broker::open(config, address).err().unwrap().to_string();
-        assert!(error.contains(&*data.to_string_lossy()), "{error}");
-    }
-}
-
 #[tokio::test]
 async fn a_running_broker_answers_and_stops() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cleaning;
+mod fuzz;
 mod healing;
+mod messages;
 mod reading;
 
 use super::*;
