@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use openssl::ssl::SslConnector;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
@@ -29,6 +30,7 @@ use tokio::time::{Instant, sleep_until};
 use weir_protocol::KsqlRequest;
 
 use crate::interrupt::Interrupt;
+use crate::tls;
 
 /// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -105,6 +107,9 @@ pub(crate) struct Client {
     address: Address,
     authorization: Option<HeaderValue>,
     api_key: Option<HeaderValue>,
+    /// The session's `ssl.*` properties, and what was made of them once it was needed.
+    ssl: Arc<[(String, String)]>,
+    tls: Arc<OnceLock<SslConnector>>,
 }
 
 /// A server address taken apart.
@@ -114,6 +119,10 @@ struct Address {
     url: String,
     /// `host:port` to connect to and to name in `Host`.
     authority: String,
+    /// The host alone, as its certificate names it.
+    host: String,
+    /// Whether it is spoken to over TLS.
+    is_tls: bool,
 }
 
 impl Address {
@@ -131,17 +140,11 @@ impl Address {
                 None => refuse(format!("no protocol: {url}")),
             });
         };
-        match scheme {
-            "http" => {}
-            "https" => {
-                return Err(refuse(
-                    "https is not supported by this command line; put it behind a local proxy, \
-                     or use http"
-                        .to_owned(),
-                ));
-            }
+        let (is_tls, port) = match scheme {
+            "http" => (false, 80),
+            "https" => (true, 443),
             other => return Err(refuse(format!("unknown protocol: {other}"))),
-        }
+        };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let uri: hyper::http::uri::Authority = authority
             .parse()
@@ -151,18 +154,21 @@ impl Address {
         }
         let authority = match uri.port_u16() {
             Some(_) => authority.to_owned(),
-            None if uri.host().len() == authority.len() => format!("{authority}:80"),
+            None if uri.host().len() == authority.len() => format!("{authority}:{port}"),
             None => return Err(refuse(format!("bad host or port: {authority}"))),
         };
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
+            host: uri.host().trim_matches(['[', ']']).to_owned(),
             authority,
+            is_tls,
         })
     }
 }
 
 impl Client {
-    /// A client of the server at `url` (`http://host[:port]`, the first one of a list).
+    /// A client of the server at `url` (`http[s]://host[:port]`, the first one of a list), with the
+    /// session's `ssl.*` properties.
     ///
     /// # Errors
     ///
@@ -171,6 +177,7 @@ impl Client {
         url: &str,
         credentials: &Credentials,
         api_key: Option<&(String, String)>,
+        ssl: &[(String, String)],
         interrupt: Interrupt,
     ) -> Result<Self, ClientError> {
         let address = Address::parse(url)?;
@@ -202,6 +209,8 @@ impl Client {
             address,
             authorization,
             api_key,
+            ssl: ssl.into(),
+            tls: Arc::default(),
         })
     }
 
@@ -375,6 +384,16 @@ impl Client {
         };
         // Requests are small and somebody waits for each.
         stream.set_nodelay(true).map_err(|e| self.unreachable(e))?;
+        let stream: Box<dyn tls::Stream> = if self.address.is_tls {
+            let connector = self.connector()?;
+            let shaken = tls::connect(&connector, &self.address.host, stream);
+            match tokio::time::timeout(CONNECT_TIMEOUT, shaken).await {
+                Ok(stream) => Box::new(stream.map_err(|e| self.unreachable(e))?),
+                Err(_) => return Err(self.unreachable("the TLS handshake timed out")),
+            }
+        } else {
+            Box::new(stream)
+        };
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|e| self.unreachable(e))?;
@@ -401,6 +420,14 @@ impl Client {
             .send_request(request)
             .await
             .map_err(|e| self.unreachable(e))
+    }
+
+    fn connector(&self) -> Result<SslConnector, ClientError> {
+        if let Some(connector) = self.tls.get() {
+            return Ok(connector.clone());
+        }
+        let made = tls::connector(&self.ssl).map_err(|e| ClientError::Address(e.to_string()))?;
+        Ok(self.tls.get_or_init(|| made).clone())
     }
 
     fn until_interrupted<T>(
@@ -542,6 +569,7 @@ mod tests {
             ("http://h/", "h:80"),
             ("http://a:1,http://b:2", "a:1"),
             ("http://[::1]:9/x", "[::1]:9"),
+            ("https://h", "h:443"),
         ] {
             assert_eq!(Address::parse(url).unwrap().authority, authority, "{url}");
         }
@@ -554,7 +582,6 @@ mod tests {
             ("localhost", "no protocol: localhost"),
             ("http://", "bad host"),
             ("http://h:port", "bad host or port"),
-            ("https://h", "https is not supported"),
         ] {
             let error = Address::parse(url).unwrap_err().to_string();
             assert!(error.contains(words), "{url}: {error}");

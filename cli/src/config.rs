@@ -5,6 +5,15 @@ use std::path::Path;
 /// What concerns the connection and is not set on the server.
 const OF_THE_CONNECTION: [&str; 3] = ["ssl.", "sasl.", "security.protocol"];
 
+/// The properties of the file that concern the connection. A file that cannot be read has none:
+/// [`load`] tells about it.
+pub(crate) fn of_the_connection(path: &Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut properties = parse(&text);
+    properties.retain(|(name, _)| OF_THE_CONNECTION.iter().any(|p| name.starts_with(p)));
+    properties
+}
+
 /// The properties of the file that become properties of the session, in its order.
 ///
 /// # Errors
@@ -72,6 +81,12 @@ mod tests {
         .unwrap();
         let expected = vec![("auto.offset.reset".to_owned(), "earliest".to_owned())];
         assert_eq!(load(file.path()).unwrap(), expected);
+        let names: Vec<String> = of_the_connection(file.path())
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["ssl.key", "sasl.mechanism", "security.protocol"]);
+        assert!(of_the_connection(Path::new("/no/such.properties")).is_empty());
         assert!(
             load(Path::new("/no/such.properties"))
                 .unwrap_err()

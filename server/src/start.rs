@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use weir_broker::{Broker, BrokerConfig, RunningBroker};
 use weir_catalog::Weir;
 use weir_catalog::config::ServerConfig;
-use weir_http::HttpServer;
+use weir_http::{HttpServer, Tls};
 
 use crate::arguments::BrokerOptions;
 
@@ -30,20 +30,35 @@ pub(crate) fn now_ms() -> i64 {
 pub(crate) struct Running {
     tokio: Runtime,
     weir: Arc<Weir>,
-    http: HttpServer,
+    /// At least one.
+    http: Vec<HttpServer>,
     broker: Option<RunningBroker>,
     data: PathBuf,
     bootstrap: String,
 }
 
 impl Running {
-    /// Address of the HTTP API, as a client on this machine reaches it.
+    /// Addresses of the HTTP API, as a client on this machine reaches them; those without TLS
+    /// first.
+    fn urls(&self) -> Vec<String> {
+        let mut servers: Vec<&HttpServer> = self.http.iter().collect();
+        servers.sort_by_key(|server| server.is_tls());
+        servers
+            .into_iter()
+            .map(|server| {
+                let mut address = server.address();
+                if address.ip().is_unspecified() {
+                    address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+                }
+                let scheme = if server.is_tls() { "https" } else { "http" };
+                format!("{scheme}://{address}")
+            })
+            .collect()
+    }
+
+    /// The address for the prompt.
     pub(crate) fn url(&self) -> String {
-        let mut address = self.http.address();
-        if address.ip().is_unspecified() {
-            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        }
-        format!("http://{address}")
+        self.urls().into_iter().next().unwrap_or_default()
     }
 
     /// `bootstrap.servers`
@@ -60,7 +75,9 @@ impl Running {
             broker,
             ..
         } = self;
-        tokio.block_on(http.stop());
+        for server in http {
+            tokio.block_on(server.stop());
+        }
         weir.stop();
         drop(weir);
         if let Some(broker) = broker {
@@ -78,7 +95,7 @@ impl Running {
         format!(
             "Weir {} is running.\n  HTTP API  {}\n  Kafka     {kafka}\n  Data      {}",
             env!("CARGO_PKG_VERSION"),
-            self.url(),
+            self.urls().join(", "),
             self.data.display()
         )
     }
@@ -123,28 +140,61 @@ fn lock(dir: &Path) -> Result<std::fs::File, String> {
     }
 }
 
-/// Where the HTTP API listens: the first of `listeners`. Without one, on loopback with the
-/// embedded broker and on every address, as ksqlDB, with a cluster.
-fn http_address(config: &ServerConfig, embedded: bool) -> Result<SocketAddr, String> {
-    let Some(listeners) = config.given_value("listeners") else {
+/// Where the HTTP API listens.
+struct Listener {
+    address: SocketAddr,
+    is_tls: bool,
+}
+
+/// All of `listeners`. Without one, on loopback with the embedded broker and on every address, as
+/// ksqlDB, with a cluster.
+fn listeners(config: &ServerConfig, embedded: bool) -> Result<Vec<Listener>, String> {
+    let Some(list) = config.given_value("listeners") else {
         let ip = if embedded {
             Ipv4Addr::LOCALHOST
         } else {
             Ipv4Addr::UNSPECIFIED
         };
-        return Ok(SocketAddr::from((ip, HTTP_PORT)));
+        return Ok(vec![Listener {
+            address: SocketAddr::from((ip, HTTP_PORT)),
+            is_tls: false,
+        }]);
     };
-    let first = listeners.split(',').next().unwrap_or_default().trim();
-    if first.starts_with("https://") {
-        return Err(format!(
-            "listeners={first}: TLS is not served yet; put a proxy in front"
-        ));
+    list.split(',')
+        .map(str::trim)
+        .map(|url| {
+            let (is_tls, rest) = match url.strip_prefix("https://") {
+                Some(rest) => (true, rest),
+                None => (false, url.trim_start_matches("http://")),
+            };
+            let address = address(rest.trim_end_matches('/'), HTTP_PORT).ok_or_else(|| {
+                format!("listeners={url}: not an address such as http://0.0.0.0:8088")
+            })?;
+            Ok(Listener { address, is_tls })
+        })
+        .collect()
+}
+
+/// Listens everywhere, or nowhere.
+async fn listen(
+    listeners: Vec<Listener>,
+    tls: Option<&Tls>,
+    weir: &Arc<Weir>,
+) -> Result<Vec<HttpServer>, String> {
+    let mut started = Vec::new();
+    for Listener { address, is_tls } in listeners {
+        let tls = tls.filter(|_| is_tls).cloned();
+        match HttpServer::start(address, tls, weir.clone()).await {
+            Ok(server) => started.push(server),
+            Err(error) => {
+                for server in started {
+                    server.stop().await;
+                }
+                return Err(error.to_string());
+            }
+        }
     }
-    address(
-        first.trim_start_matches("http://").trim_end_matches('/'),
-        HTTP_PORT,
-    )
-    .ok_or_else(|| format!("listeners={first}: not an address such as http://0.0.0.0:8088"))
+    Ok(started)
 }
 
 fn address(text: &str, default_port: u16) -> Option<SocketAddr> {
@@ -242,9 +292,19 @@ pub(crate) fn start(config: ServerConfig) -> Result<Running, String> {
         .given_value("bootstrap.servers")
         .unwrap_or_default()
         .to_owned();
-    let address = http_address(&config, embedded)?;
+    let listeners = listeners(&config, embedded)?;
+    let tls = if listeners.iter().any(|listener| listener.is_tls) {
+        let property = |name: &str| config.given_value(name).map(str::to_owned);
+        Some(Tls::from_properties(&property).map_err(|e| e.to_string())?)
+    } else {
+        None
+    };
+    let address = listeners
+        .first()
+        .map_or(SocketAddr::from(([127, 0, 0, 1], HTTP_PORT)), |l| l.address);
     let host = config.given_value("ksql.advertised.listener").map(|url| {
         url.trim_start_matches("http://")
+            .trim_start_matches("https://")
             .trim_end_matches('/')
             .to_owned()
     });
@@ -253,12 +313,14 @@ pub(crate) fn start(config: ServerConfig) -> Result<Running, String> {
     } else {
         address.to_string()
     };
-    let weir = Weir::start(config, host.unwrap_or(shown)).map_err(|e| e.to_string())?;
-    let http = match tokio.block_on(HttpServer::start(address, weir.clone())) {
+    let weir = patiently(&format!("Connecting to Kafka at {bootstrap} …"), || {
+        Weir::start(config, host.unwrap_or(shown)).map_err(|e| e.to_string())
+    })?;
+    let http = match tokio.block_on(listen(listeners, tls.as_ref(), &weir)) {
         Ok(http) => http,
         Err(error) => {
             weir.stop();
-            return Err(error.to_string());
+            return Err(error);
         }
     };
     // The lock lives as long as the process: a folder is never given up while something may
@@ -271,6 +333,22 @@ pub(crate) fn start(config: ServerConfig) -> Result<Running, String> {
         broker,
         data,
         bootstrap,
+    })
+}
+
+/// Does what may take a while; after a second the user is told what is being done.
+fn patiently<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            let waited = waiting.recv_timeout(Duration::from_secs(1));
+            if waited == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                say(what);
+            }
+        });
+        let result = work();
+        drop(done);
+        result
     })
 }
 
@@ -287,12 +365,16 @@ pub(crate) fn server(config: ServerConfig) -> Result<(), String> {
 /// `weir`: a server, or the one that is running already, and the prompt on it.
 pub(crate) fn both(config: ServerConfig) -> Result<(), String> {
     let embedded = config.given_value("bootstrap.servers").is_none();
-    let wanted = http_address(&config, embedded)?;
-    if TcpStream::connect(wanted).is_ok() {
+    let wanted = listeners(&config, embedded)?;
+    let answering = wanted
+        .iter()
+        .find(|listener| TcpStream::connect(listener.address).is_ok());
+    if let Some(Listener { address, is_tls }) = answering {
         say(&format!(
-            "Something answers on {wanted} already: the prompt opens on it."
+            "Something answers on {address} already: the prompt opens on it."
         ));
-        weir_cli::main(&[format!("http://{wanted}")]);
+        let scheme = if *is_tls { "https" } else { "http" };
+        weir_cli::main(&[format!("{scheme}://{address}")]);
         return Ok(());
     }
     let running = start(config)?;

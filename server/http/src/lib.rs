@@ -2,7 +2,7 @@
 //! axum.
 //!
 //! ```text
-//!  listener ─► HTTP/1.1, HTTP/2 (prior knowledge or Upgrade), WebSocket on one port
+//!  listener ─► (TLS) ─► HTTP/1.1, HTTP/2 (prior knowledge or Upgrade), WebSocket on one port
 //!     │
 //!     ├─ plain       /info /healthcheck /status /clusterStatus /v1/metadata /chc
 //!     ├─ statements  /ksql                    request ─► catalog ─► entities
@@ -24,7 +24,9 @@ mod request;
 mod respond;
 mod server;
 mod statements;
+mod tls;
 mod websocket;
 
 pub use json_row::write_row;
 pub use server::{HttpServer, ServeError};
+pub use tls::Tls;

@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_catalog::Weir;
 
+use crate::tls::Tls;
 use crate::{h2c, inserts, plain, query, respond, statements, websocket};
 
 /// Why the server cannot listen.
@@ -39,20 +40,28 @@ pub enum ServeError {
 /// A listening HTTP server.
 pub struct HttpServer {
     address: SocketAddr,
+    is_tls: bool,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl HttpServer {
-    /// Listens on `address` (port 0: any free one) and serves `weir` until stopped.
-    pub async fn start(address: SocketAddr, weir: Arc<Weir>) -> Result<Self, ServeError> {
+    /// Listens on `address` (port 0: any free one) and serves `weir` until stopped; with `tls`
+    /// over TLS alone.
+    pub async fn start(
+        address: SocketAddr,
+        tls: Option<Tls>,
+        weir: Arc<Weir>,
+    ) -> Result<Self, ServeError> {
         let bind = |source| ServeError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, router(weir), stopped));
+        let is_tls = tls.is_some();
+        let task = tokio::spawn(accept(listener, tls, router(weir), stopped));
         Ok(Self {
             address,
+            is_tls,
             stop,
             task,
         })
@@ -61,6 +70,11 @@ impl HttpServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     /// Closes the listener and all connections.
@@ -141,9 +155,15 @@ fn trim_slash(uri: &mut Uri) {
     }
 }
 
-async fn accept(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+) {
     let service = Routes {
         router,
+        upgrades: tls.is_none(),
         stopped: stopped.clone(),
     };
     let mut stop = stopped.clone();
@@ -163,7 +183,19 @@ async fn accept(listener: TcpListener, router: Router, stopped: watch::Receiver<
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
-        tokio::spawn(serve(stream, service.clone(), stopped.clone()));
+        let (service, stopped) = (service.clone(), stopped.clone());
+        match tls.clone() {
+            None => {
+                tokio::spawn(serve(stream, service, stopped));
+            }
+            Some(tls) => {
+                tokio::spawn(async move {
+                    if let Some(stream) = tls.accept(stream).await {
+                        serve(stream, service, stopped).await;
+                    }
+                });
+            }
+        }
     }
 }
 
@@ -219,6 +251,8 @@ async fn serve_upgraded(
 #[derive(Clone)]
 struct Routes {
     router: Router,
+    /// Whether a connection may be upgraded to HTTP/2; over TLS that is agreed by ALPN.
+    upgrades: bool,
     stopped: watch::Receiver<bool>,
 }
 
@@ -250,7 +284,7 @@ impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for Routes {
 
     fn call(&mut self, mut request: hyper::Request<hyper::body::Incoming>) -> Self::Future {
         use futures::future::Either;
-        if h2c::is_wanted(&request) {
+        if self.upgrades && h2c::is_wanted(&request) {
             let upgraded = self.clone().upgrade(request);
             return Either::Right(Box::pin(async { Ok(upgraded.await) }));
         }
@@ -260,5 +294,70 @@ impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for Routes {
             &mut self.router,
             request,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A frame: kind, flags, stream, payload.
+    async fn frame(stream: &mut (impl AsyncRead + Unpin)) -> (u8, u8, u32, Vec<u8>) {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = head[..3].iter().fold(0, |n, b| n << 8 | usize::from(*b));
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).await.unwrap();
+        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        (head[3], head[4], id, payload)
+    }
+
+    #[tokio::test]
+    async fn a_request_that_asks_for_h2c_is_answered_in_http_2() {
+        let (_stop, stopped) = watch::channel(false);
+        let echo = |request: Request| async move {
+            let path = request.uri().to_string();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            format!("{path} {}", String::from_utf8_lossy(&body))
+        };
+        let service = Routes {
+            router: Router::new().route("/ksql", post(echo)),
+            upgrades: true,
+            stopped: stopped.clone(),
+        };
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        tokio::spawn(serve(server, service, stopped));
+        client
+            .write_all(
+                b"POST /ksql?a=b HTTP/1.1\r\nHost: h:1\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+                  Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 4\r\n\r\nbody",
+            )
+            .await
+            .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        // The client's preface and an empty SETTINGS frame.
+        client
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+            .await
+            .unwrap();
+        let mut body = Vec::new();
+        loop {
+            let (kind, flags, stream, payload) = frame(&mut client).await;
+            // DATA of the first request, up to its end.
+            if (kind, stream) == (0, 1) {
+                body.extend(payload);
+                if flags & 1 == 1 {
+                    break;
+                }
+            }
+        }
+        assert_eq!(String::from_utf8(body).unwrap(), "http://h:1/ksql?a=b body");
     }
 }

@@ -5,6 +5,7 @@
 //!  entity    Entity: what a statement answers, `@type` first, `warnings` last
 //!  error     ApiError: generic_error, statement_error, with code and HTTP status
 //!  stream    headers, rows and final messages of query answers
+//!  tls       keys and certificates of both ends
 //! ```
 //!
 //! Invariant: members are written in the order in which ksqlDB writes them; some clients compare
@@ -14,6 +15,7 @@ pub mod entity;
 pub mod error;
 pub mod request;
 pub mod schema;
+pub mod tls;
 
 pub use entity::{
     ArgumentInfo, AssertSchema, AssertTopic, CommandStatus, CommandStatusEntity, DescribeFunction,
