@@ -23,6 +23,7 @@ OPTIONS
     --output <JSON|TABULAR>        How answers are written (default TABULAR)
     --query-timeout <ms>           End streaming queries after this time
     --query-row-limit <n>          End streaming queries after this many rows
+    --column-width <n>             Columns of a cell of rows, as by `set cli column-width`
     --config-file <file>           Properties to set for the session
     -u, --user <name>              User name for HTTP Basic authentication
     -p, --password <password>      Password; asked for if only -u is given
@@ -53,6 +54,8 @@ pub(crate) struct Options {
     pub query_timeout: Option<Duration>,
     /// `--query-row-limit`.
     pub row_limit: Option<u64>,
+    /// `--column-width`.
+    pub column_width: Option<usize>,
     /// `--config-file`.
     pub config: Option<PathBuf>,
     /// `-u`.
@@ -88,6 +91,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
         output: OutputFormat::Tabular,
         query_timeout: None,
         row_limit: None,
+        column_width: None,
         config: None,
         user: None,
         password: None,
@@ -130,6 +134,10 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
                 options.query_timeout = Some(Duration::from_millis(millis));
             }
             "--query-row-limit" => options.row_limit = Some(number(flag, &value()?)?),
+            "--column-width" => {
+                let width = number(flag, &value()?)?;
+                options.column_width = usize::try_from(width).ok();
+            }
             "--config-file" => options.config = Some(PathBuf::from(value()?)),
             "-u" | "--user" => options.user = Some(value()?),
             "-p" | "--password" => options.password = Some(value()?),
@@ -242,7 +250,7 @@ mod tests {
     fn every_flag_has_its_place() {
         let o = options(
             "-e LIST -d a=1 --define b='x' --output json --query-timeout 5 --query-row-limit=7 \
-             -u me -p secret http://h:1",
+             --column-width 9 -u me -p secret http://h:1",
         );
         assert_eq!(o.execute.as_deref(), Some("LIST"));
         let variables = [
@@ -253,6 +261,7 @@ mod tests {
         assert_eq!(o.output, OutputFormat::Json);
         assert_eq!(o.query_timeout, Some(Duration::from_millis(5)));
         assert_eq!(o.row_limit, Some(7));
+        assert_eq!(o.column_width, Some(9));
         assert_eq!(
             (o.user.as_deref(), o.password.as_deref()),
             (Some("me"), Some("secret"))

@@ -25,6 +25,7 @@ mod repl;
 mod rows;
 mod session;
 mod terminal;
+mod tls;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -116,7 +117,10 @@ fn run_with(arguments: &[String], mut io: Io, started: impl FnOnce(&Client)) -> 
     };
     let prepared = credentials(&options).and_then(|credentials| {
         let api_key = options.api_key.as_ref();
-        Client::new(&options.server, &credentials, api_key, io.interrupt.clone())
+        let ssl = options.config.as_deref().map(config::of_the_connection);
+        let ssl = ssl.unwrap_or_default();
+        let interrupt = io.interrupt.clone();
+        Client::new(&options.server, &credentials, api_key, &ssl, interrupt)
             .map_err(|e| e.to_string())
     });
     let client = match prepared {
@@ -126,6 +130,7 @@ fn run_with(arguments: &[String], mut io: Io, started: impl FnOnce(&Client)) -> 
     started(&client);
     let mut console = Console::new(io.output, io.size);
     console.format = options.output;
+    console.cell = options.column_width.unwrap_or(0);
     let limits = Limits {
         timeout: options.query_timeout,
         rows: options.row_limit,

@@ -59,7 +59,12 @@ pub(crate) fn run(config: ServerConfig) -> Result<(), String> {
 }
 
 fn cli(url: &str, statement: &str) -> Result<(), String> {
-    let arguments = [url.to_owned(), "--execute".to_owned(), statement.to_owned()];
+    let mut arguments = vec![url, "--execute", statement];
+    // Without a terminal there is no width to fit the cells to.
+    if !std::io::stdout().is_terminal() {
+        arguments.extend(["--column-width", "16"]);
+    }
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
     match weir_cli::main(&arguments) {
         0 => Ok(()),
         code => Err(format!("the statement failed (exit status {code})")),

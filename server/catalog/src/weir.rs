@@ -44,7 +44,10 @@ pub(crate) const KAFKA_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Kafka cannot be reached or refuses.
-    #[error("Kafka at {bootstrap}: {source}")]
+    #[error(
+        "Kafka at {bootstrap} does not answer ({source}). Check bootstrap.servers, and that the \
+         addresses that the brokers advertise can be reached from this machine."
+    )]
     Kafka {
         /// `bootstrap.servers`
         bootstrap: String,

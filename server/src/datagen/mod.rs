@@ -43,7 +43,12 @@ pub(crate) fn generate(options: &DatagenOptions, seen: &mut dyn FnMut(&str)) -> 
     let admin = Admin::new(&clients, WAIT).map_err(|e| e.to_string())?;
     if admin
         .describe_topic(&topic)
-        .map_err(|e| e.to_string())?
+        .map_err(|e| {
+            format!(
+                "Kafka at {} does not answer ({e}). bootstrap-server=HOST:PORT names another one.",
+                options.bootstrap
+            )
+        })?
         .is_none()
     {
         admin
