@@ -21,6 +21,7 @@ help:
 	@echo "make conformance  recorded cases without Kafka (SHARED=$(SHARED))"
 	@echo "make clients      Kafka's own clients against the embedded broker"
 	@echo "make replay       recorded HTTP exchanges and CLI transcripts"
+	@echo "make docs         the reference pages, made anew from the code"
 
 setup:
 	@./tests/setup.sh build
@@ -62,3 +63,7 @@ bench: build
 	@./tests/setup.sh kafka
 	@./tests/setup.sh peer
 	$(BIN)/bench $(BENCH) --json $(TARGET_DIR)/bench.jsonl
+
+# The pages' generated parts; a test says when they are not up to date.
+docs: build
+	@$(BIN)/docs docs

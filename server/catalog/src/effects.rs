@@ -50,7 +50,7 @@ impl Weir {
                 ids.iter().for_each(|id| self.fleet.resume(id));
                 Ok(())
             }
-            Effect::PutType(..) | Effect::RemoveType(_) => Ok(()),
+            Effect::PutType(..) | Effect::RemoveType(_) | Effect::SetSystem(..) => Ok(()),
         }
     }
 

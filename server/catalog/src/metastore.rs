@@ -48,12 +48,13 @@ pub struct PersistentQuery {
     pub paused: bool,
 }
 
-/// Sources, types and queries.
+/// Sources, types, queries, and properties of the cluster.
 #[derive(Debug, Clone, Default)]
 pub struct Metastore {
     sources: IndexMap<String, Arc<SourceInfo>>,
     types: IndexMap<String, SqlType>,
     queries: IndexMap<String, Arc<PersistentQuery>>,
+    system: Overrides,
 }
 
 impl Metastore {
@@ -90,6 +91,16 @@ impl Metastore {
     /// Removes a custom type.
     pub fn remove_type(&mut self, name: &str) -> Option<SqlType> {
         self.types.shift_remove(name)
+    }
+
+    /// Properties that ALTER SYSTEM has set for the cluster.
+    pub fn system(&self) -> &Overrides {
+        &self.system
+    }
+
+    /// Sets a property for the cluster.
+    pub fn set_system(&mut self, name: &str, value: &str) {
+        self.system.0.insert(name.to_owned(), value.to_owned());
     }
 
     /// Persistent queries in order of creation.
@@ -184,6 +195,13 @@ pub struct PlannedTopics {
     pub deleted: HashSet<String>,
 }
 
+impl View<'_> {
+    /// What a query of the request is run with: properties of ALTER SYSTEM, then its overrides.
+    pub fn effective(&self) -> Overrides {
+        self.overrides.over(self.store.system())
+    }
+}
+
 impl Catalog for View<'_> {
     fn source(&self, name: &str) -> Option<Arc<SourceInfo>> {
         self.store.source(name).cloned()
@@ -214,6 +232,7 @@ impl Catalog for View<'_> {
         self.overrides
             .0
             .get(name)
+            .or_else(|| self.store.system().0.get(name))
             .cloned()
             .or_else(|| self.config.value(name))
     }

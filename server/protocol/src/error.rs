@@ -43,7 +43,7 @@ impl ApiError {
         );
         Self {
             code: error.code,
-            message: error.message,
+            message: error.placed_message(),
             statement: (!generic).then(|| error.statement.unwrap_or_else(|| text.to_owned())),
         }
     }

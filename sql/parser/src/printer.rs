@@ -19,7 +19,7 @@ use crate::ast::{Ident, TypeName};
 use crate::keywords;
 
 pub use expression::print_expr;
-pub use statement::{mask_insert_values, print_query, print_statement};
+pub use statement::{mask_connector, mask_insert_values, print_query, print_statement};
 
 /// `name` as it may stand in a statement: bare where it reads back as itself.
 pub fn print_name(name: &str) -> String {

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use weir_parser::ast::{Emit, ExprKind, Literal, Statement, TypeName};
-use weir_parser::printer::{mask_insert_values, print_expr, print_statement, print_type};
+use weir_parser::printer::{
+    mask_connector, mask_insert_values, print_expr, print_statement, print_type,
+};
 use weir_parser::{MAX_DEPTH, Parsed, Variables, parse_all, parse_expression, parse_type};
 use weir_types::{ErrorCode, SqlType};
 
@@ -126,7 +128,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("DESCRIBE STREAMS;", "DESCRIBE STREAMS;"),
     ("DESCRIBE TABLES EXTENDED;", "DESCRIBE TABLES EXTENDED;"),
     ("DESCRIBE FUNCTION len;", "DESCRIBE FUNCTION LEN;"),
-    ("DESCRIBE CONNECTOR Abc;", "DESCRIBE CONNECTOR Abc;"),
+    ("DESCRIBE CONNECTOR Abc;", "DESCRIBE CONNECTOR ABC;"),
     ("EXPLAIN ctas_x_1;", "EXPLAIN CTAS_X_1;"),
     ("EXPLAIN SELECT * FROM s;", "EXPLAIN SELECT *\nFROM S S;"),
     ("SET 'a'='b''c';", "SET 'a'='b''c';"),
@@ -143,7 +145,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (
         "CREATE SINK CONNECTOR IF NOT EXISTS c WITH (\"connector.class\"='x', tasks='1');",
-        "CREATE SINK CONNECTOR IF NOT EXISTS c WITH ('connector.class'='x', 'tasks'='1');",
+        "CREATE SINK CONNECTOR IF NOT EXISTS C WITH ('connector.class'='x', 'tasks'='1');",
     ),
     (
         "DROP CONNECTOR IF EXISTS `c`;",
@@ -462,6 +464,18 @@ fn hidden_values_keep_the_columns() {
     assert_eq!(
         mask_insert_values("S", &columns, 2),
         "INSERT INTO `S` (`K`, `v`) VALUES ('[value]', '[value]');"
+    );
+}
+
+#[test]
+fn connectors_are_shown_without_their_secrets() {
+    let sql = "CREATE SOURCE CONNECTOR c WITH ('connector.class'='x.Y', 'connection.password'='p', \
+               'tasks.max'=2);";
+    let parsed = parse_all(sql, &Variables::new()).unwrap();
+    assert_eq!(
+        mask_connector(&parsed[0].statement),
+        "CREATE SOURCE CONNECTOR C WITH ('connector.class'='x.Y', \
+         'connection.password'='[string]', 'tasks.max'='[string]');"
     );
 }
 

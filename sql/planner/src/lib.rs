@@ -16,15 +16,14 @@ mod build;
 pub mod catalog;
 pub mod ddl;
 mod expr;
-mod near;
+pub mod near;
 mod printed;
 pub mod pull;
 pub mod stream;
 pub mod values;
 
 pub use analysis::canonical_query;
-pub use build::{QueryContext, attach_sink, plan_query, plan_source_table};
-pub use near::nearest;
+pub use build::{QueryContext, attach_sink, check_upgrade, plan_query, plan_source_table};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,6 @@
-//! Names that a user may have meant.
+//! Names that a user may have meant, for the messages of refusals.
+
+use crate::catalog::Catalog;
 
 /// The name most like `wanted`, if one is like it at all: at most a third of its letters differ.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -9,6 +11,23 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Op
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)
+}
+
+/// "Did you mean …" on a line of its own, if one of `names` is like `wanted`; nothing otherwise.
+pub fn hint<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(wanted, names).map_or_else(String::new, |near| format!("\nDid you mean '{near}'?"))
+}
+
+/// The same over the sources of a catalog; a name that differs in case alone needs quotes.
+pub(crate) fn source_hint(wanted: &str, catalog: &dyn Catalog) -> String {
+    let names = catalog.source_names();
+    match nearest(wanted, names.iter().map(String::as_str)) {
+        Some(near) if near.eq_ignore_ascii_case(wanted) => {
+            format!("\nDid you mean `{near}`? Put the name in back-quotes to keep its case.")
+        }
+        Some(near) => format!("\nDid you mean \"{near}\"?"),
+        None => String::new(),
+    }
 }
 
 /// Edits (insert, remove, replace a character) between two words.

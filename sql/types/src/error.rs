@@ -119,9 +119,42 @@ impl SqlError {
         self
     }
 
+    /// The message with the place, where the message itself does not say it.
+    pub fn placed_message(&self) -> String {
+        let Some(Position { line, column }) = self.position else {
+            return self.message.clone();
+        };
+        let said = [
+            format!("{line}:{column}"),
+            format!("Line: {line}, Col: {column}"),
+        ];
+        if said.iter().any(|place| self.message.contains(place)) {
+            return self.message.clone();
+        }
+        format!("{}\nAt line {line}, column {column}.", self.message)
+    }
+
     /// The same error with the text that `statementText` shows.
     pub fn in_statement(mut self, text: impl Into<String>) -> Self {
         self.statement.get_or_insert_with(|| text.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_once() {
+        let at = |message: &str| {
+            let place = Position { line: 2, column: 5 };
+            SqlError::statement(message).at(place).placed_message()
+        };
+        assert_eq!(at("No."), "No.\nAt line 2, column 5.");
+        for message in ["line 2:5: Syntax Error", "Line: 2, Col: 5: no column"] {
+            assert_eq!(at(message), message);
+        }
+        assert_eq!(SqlError::statement("No.").placed_message(), "No.");
     }
 }

@@ -26,6 +26,18 @@ pub enum FormatKind {
 }
 
 impl FormatKind {
+    /// Every format.
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Kafka,
+        Self::Delimited,
+        Self::Json,
+        Self::JsonSr,
+        Self::Avro,
+        Self::Protobuf,
+        Self::ProtobufNoSr,
+    ];
+
     /// The name in SQL and in the API.
     pub fn name(self) -> &'static str {
         match self {

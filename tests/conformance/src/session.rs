@@ -8,7 +8,8 @@ use weir_parser::Variables;
 use weir_parser::ast::{CreateAs, Ident, Query as AstQuery, SourceKind, Statement};
 use weir_planner::catalog::{Catalog, SourceInfo, TopicInfo};
 use weir_planner::ddl::{self, MemoryCatalog, Outcome, QueryResult};
-use weir_planner::{QueryContext, attach_sink, canonical_query, plan_query};
+use weir_planner::stream::QueryPlan;
+use weir_planner::{QueryContext, attach_sink, canonical_query, check_upgrade, plan_query};
 
 use crate::case::Case;
 use crate::driver::Query;
@@ -31,6 +32,8 @@ pub(crate) struct Running {
     /// Names of the sources.
     pub(crate) sources: Vec<String>,
     pub(crate) query: Query,
+    /// What a replacement has to fit.
+    plan: QueryPlan,
 }
 
 impl Session {
@@ -176,11 +179,16 @@ impl Session {
         };
         let plan = attach_sink(plan, &sink);
         let topology = weir_engine::compile(&plan).map_err(|error| error.to_string())?;
+        let writers = self.queries.iter().filter(|q| q.sink == sink.name);
+        for old in writers.filter(|_| create.or_replace) {
+            check_upgrade(&old.sink, &old.plan, &plan).map_err(text)?;
+        }
         let running = Running {
             sink: sink.name.clone(),
             topic: sink.topic.clone(),
             sources: plan.sources.clone(),
             query: self.query(topology)?,
+            plan,
         };
         if let Some(spec) = &topic.create {
             self.catalog.create_topic(spec);
@@ -223,6 +231,7 @@ impl Session {
             topic: sink.topic.clone(),
             sources: plan.sources.clone(),
             query: self.query(topology)?,
+            plan,
         });
         Ok(())
     }

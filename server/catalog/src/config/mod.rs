@@ -25,8 +25,8 @@ const DENIED: &[&str] = &["ksql.service.id"];
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// No such property.
-    #[error("Not recognizable as ksql, streams, consumer, or producer property: '{0}'")]
-    Unknown(String),
+    #[error("Not recognizable as ksql, streams, consumer, or producer property: '{0}'{1}")]
+    Unknown(String, String),
     /// The property is there but a session may not set it.
     #[error("Cannot override property '{0}'")]
     NotEditable(String),
@@ -46,6 +46,15 @@ pub enum ConfigError {
 /// without prefix where Kafka knows them).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides(pub BTreeMap<String, String>);
+
+impl Overrides {
+    /// These properties, and where they say nothing those of `base`.
+    pub fn over(&self, base: &Self) -> Self {
+        let mut all = base.0.clone();
+        all.extend(self.0.clone());
+        Self(all)
+    }
+}
 
 /// The server's configuration.
 #[derive(Debug, Clone, Default)]
@@ -253,7 +262,10 @@ pub fn canonical(name: &str) -> Result<String, ConfigError> {
     ) {
         return Ok(name.to_owned());
     }
-    Err(ConfigError::Unknown(name.to_owned()))
+    let names = PROPERTIES.iter().map(|p| p.name);
+    let kafka = kafka_names::STREAMS.iter().copied();
+    let hint = weir_planner::near::hint(name, names.chain(kafka));
+    Err(ConfigError::Unknown(name.to_owned(), hint))
 }
 
 /// Whether a session may set the property of that canonical name.

@@ -45,6 +45,8 @@ pub enum Effect {
     PutType(String, SqlType),
     /// DROP TYPE.
     RemoveType(String),
+    /// ALTER SYSTEM: property and value.
+    SetSystem(String, String),
 }
 
 impl Effect {
@@ -82,6 +84,9 @@ impl Effect {
                 format!("Registered custom type with name '{name}' and SQL type {sql_type}")
             }
             Self::RemoveType(name) => format!("Dropped type '{name}'"),
+            Self::SetSystem(name, value) => {
+                format!("System property {name} was set to {value}.")
+            }
         }
     }
 
@@ -129,5 +134,6 @@ pub fn apply(store: &mut Metastore, effect: &Effect) {
         Effect::RemoveType(name) => {
             store.remove_type(name);
         }
+        Effect::SetSystem(name, value) => store.set_system(name, value),
     }
 }

@@ -27,7 +27,7 @@ pub use effect::{Effect, apply};
 use self::queries::{create_as, insert_select, source_table_query};
 use self::removal::{control, drop_source};
 use crate::command::CommandId;
-use crate::config::Overrides;
+use crate::config::{self, Overrides};
 use crate::metastore::{Metastore, kind_word};
 
 /// What a statement will do.
@@ -61,6 +61,14 @@ pub struct PlanContext<'a> {
     pub query_id: Option<&'a str>,
 }
 
+impl PlanContext<'_> {
+    /// The properties that a query of this statement keeps: those of ALTER SYSTEM, then what the
+    /// request overrides.
+    fn effective(&self) -> Overrides {
+        self.overrides.over(self.store.system())
+    }
+}
+
 /// Whether a statement changes the metastore.
 pub fn is_command(statement: &Statement) -> bool {
     matches!(
@@ -70,6 +78,7 @@ pub fn is_command(statement: &Statement) -> bool {
             | Statement::InsertSelect { .. }
             | Statement::DropSource { .. }
             | Statement::AlterSource { .. }
+            | Statement::AlterSystem { .. }
             | Statement::CreateType { .. }
             | Statement::DropType { .. }
             | Statement::Terminate(_)
@@ -110,6 +119,9 @@ pub fn plan(parsed: &Parsed, context: &PlanContext<'_>) -> Result<Outcome<Planne
                     altered: true,
                 },
             )))
+        }
+        Statement::AlterSystem { name, value } => {
+            alter_system(name, value, &parsed.text, context).map(Outcome::Do)
         }
         Statement::CreateType {
             if_not_exists,
@@ -166,6 +178,34 @@ fn map<T, U>(outcome: Outcome<T>, f: impl FnOnce(T) -> U) -> Outcome<U> {
         Outcome::Do(value) => Outcome::Do(f(value)),
         Outcome::Nothing(warning) => Outcome::Nothing(warning),
     }
+}
+
+/// ALTER SYSTEM: a property for the whole cluster, which queries made from now on keep.
+fn alter_system(
+    name: &str,
+    value: &str,
+    text: &str,
+    context: &PlanContext<'_>,
+) -> Result<Planned, SqlError> {
+    let switch = "ksql.runtime.feature.shared.enabled";
+    let enabled = context.catalog.config(switch);
+    if !enabled.is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+        return Err(SqlError::internal(format!(
+            "Could not write the statement '{text}' into the command topic.\nCaused by: ALTER \
+             SYSTEM needs {switch}=true, which is not set."
+        )));
+    }
+    let refused = |e: config::ConfigError| SqlError::statement(e.to_string());
+    let property = config::canonical(name).map_err(refused)?;
+    if config::is_denied(&property) || !config::is_editable(&property) {
+        return Err(refused(config::ConfigError::NotEditable(name.to_owned())));
+    }
+    config::check_value(&property, value).map_err(refused)?;
+    Ok(planned(
+        CommandId::new("cluster", &property, "alter"),
+        text,
+        Effect::SetSystem(property.clone(), value.to_owned()),
+    ))
 }
 
 fn create_source(

@@ -7,7 +7,8 @@ use weir_parser::ast::{CreateAs, Ident, Properties, Query, SourceKind, Statement
 use weir_parser::printer::print_statement;
 use weir_planner::catalog::SourceInfo;
 use weir_planner::ddl::{self, Outcome, QueryResult};
-use weir_planner::{QueryContext, attach_sink, canonical_query, plan_query};
+use weir_planner::stream::QueryPlan;
+use weir_planner::{QueryContext, attach_sink, canonical_query, check_upgrade, plan_query};
 use weir_types::SqlError;
 
 use super::{Effect, PlanContext, Planned, planned};
@@ -28,8 +29,11 @@ pub(super) fn source_table_query(
         kind: PersistentKind::SourceTable,
         sql: source.sql.clone(),
         sink: None,
-        plan: weir_planner::plan_source_table(&Arc::new(source.clone()))?,
-        overrides: context.overrides.clone(),
+        plan: runnable(
+            weir_planner::plan_source_table(&Arc::new(source.clone()))?,
+            context,
+        )?,
+        overrides: context.effective(),
         paused: false,
     })
 }
@@ -70,10 +74,11 @@ pub(super) fn create_as(
         SourceKind::Stream => "CSAS",
         SourceKind::Table => "CTAS",
     };
-    let replaced = create
-        .or_replace
-        .then(|| context.store.own_query(&sink.name).map(|q| q.id.clone()))
-        .flatten();
+    let plan = attach_sink(plan, &sink);
+    let (plan, replaced) = runnable(plan, context)
+        .and_then(|plan| Ok((replaced(create, &plan, context)?, plan)))
+        .map(|(replaced, plan)| (plan, replaced))
+        .map_err(|error| about_canonical(error, &sink.sql))?;
     let query = PersistentQuery {
         id: match (context.query_id, replaced) {
             (Some(id), _) => id.to_owned(),
@@ -83,8 +88,8 @@ pub(super) fn create_as(
         kind: PersistentKind::CreateAs,
         sql: sink.sql.clone(),
         sink: Some((sink.name.clone(), sink.topic.clone())),
-        plan: attach_sink(plan, &sink),
-        overrides: context.overrides.clone(),
+        plan,
+        overrides: context.effective(),
         paused: false,
     };
     check_limit(context)?;
@@ -100,6 +105,44 @@ pub(super) fn create_as(
     planned.topics = topic.create.into_iter().collect();
     planned.warnings = join_warnings(&create.query);
     Ok(Outcome::Do(planned))
+}
+
+/// The plan, once the engine has said that it can run it: nothing of a statement is done before.
+/// A replayed command was accepted; whether its query still runs is seen when it starts.
+fn runnable(plan: QueryPlan, context: &PlanContext<'_>) -> Result<QueryPlan, SqlError> {
+    if context.query_id.is_none() {
+        weir_engine::compile(&plan).map_err(|e| SqlError::statement(e.to_string()))?;
+    }
+    Ok(plan)
+}
+
+/// The id of the query whose place CREATE OR REPLACE takes, if there is one: the only writer of
+/// the sink (spec/sql.md §12).
+fn replaced(
+    create: &CreateAs,
+    plan: &QueryPlan,
+    context: &PlanContext<'_>,
+) -> Result<Option<String>, SqlError> {
+    if !create.or_replace || context.query_id.is_some() {
+        return Ok(None);
+    }
+    let sink = &create.name.name;
+    let writers: Vec<_> = context.store.writers(sink).collect();
+    match writers.as_slice() {
+        [] => Ok(None),
+        [old] => {
+            check_upgrade(&old.id, &old.plan, plan)?;
+            Ok(Some(old.id.clone()))
+        }
+        several => {
+            let ids: Vec<&str> = several.iter().map(|q| q.id.as_str()).collect();
+            Err(SqlError::statement(format!(
+                "REPLACE for sink {sink} is not supported because there are multiple queries \
+                 writing into it: [{}]. Terminate all but one first.",
+                ids.join(", ")
+            )))
+        }
+    }
 }
 
 /// What refuses a statement after it was prepared is told about its canonical form.
@@ -149,8 +192,8 @@ pub(super) fn insert_select(
         kind: PersistentKind::Insert,
         sql: text.to_owned(),
         sink: Some((sink.name.clone(), sink.topic.clone())),
-        plan: attach_sink(plan, &sink),
-        overrides: context.overrides.clone(),
+        plan: runnable(attach_sink(plan, &sink), context)?,
+        overrides: context.effective(),
         paused: false,
     };
     let mut planned = planned(

@@ -102,10 +102,11 @@ pub(super) fn control(
             ("ALL".to_owned(), all)
         }
         QueryTarget::Id(id) => {
-            let query = context
-                .store
-                .query(id)
-                .ok_or_else(|| SqlError::statement(format!("Unknown queryId: {id}")))?;
+            let query = context.store.query(id).ok_or_else(|| {
+                let ids = context.store.queries().map(|q| q.id.as_str());
+                let hint = weir_planner::near::hint(id, ids);
+                SqlError::statement(format!("Unknown queryId: {id}{hint}"))
+            })?;
             if query.kind == PersistentKind::SourceTable {
                 return Err(SqlError::statement(format!(
                     "Cannot {kind} query '{id}' because it is linked to a source table."

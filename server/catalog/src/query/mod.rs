@@ -175,7 +175,7 @@ pub(crate) fn sources_exist(store: &Metastore, query: &Query, text: &str) -> Res
                 .filter(|name| name.eq_ignore_ascii_case(&source.name.name))
                 .collect();
             if near.is_empty() {
-                near.extend(weir_planner::nearest(&source.name.name, names()));
+                near.extend(weir_planner::near::nearest(&source.name.name, names()));
             }
             if !near.is_empty() {
                 let near: Vec<String> = near

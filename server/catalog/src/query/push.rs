@@ -57,7 +57,7 @@ pub(super) fn start(
         // The channel has room for it.
         let _ = sender.try_send(RowEvent::End(EndReason::Limit));
     } else {
-        let options = weir.fleet.options(view.overrides);
+        let options = weir.fleet.options(&view.effective());
         let handle = weir
             .fleet
             .runtime()

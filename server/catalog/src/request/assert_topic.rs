@@ -8,7 +8,7 @@ use weir_types::ErrorCode;
 
 use crate::weir::Weir;
 
-/// ASSERT TOPIC knows two properties.
+/// ASSERT TOPIC knows two properties, both integers.
 pub(super) fn check(with: &Properties) -> Result<(), ApiError> {
     for property in &with.0 {
         if !["PARTITIONS", "REPLICAS"].contains(&property.name.as_str()) {
@@ -17,6 +17,15 @@ pub(super) fn check(with: &Properties) -> Result<(), ApiError> {
                 format!(
                     "Cannot assert unknown topic property: {}. Only PARTITIONS and REPLICAS can \
                      be asserted.",
+                    property.name
+                ),
+            ));
+        }
+        if !matches!(property.value, Literal::Integer(_) | Literal::Bigint(_)) {
+            return Err(ApiError::generic(
+                ErrorCode::AssertionFailed,
+                format!(
+                    "Cannot assert {}: its value must be an integer.",
                     property.name
                 ),
             ));

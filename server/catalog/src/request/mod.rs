@@ -13,6 +13,7 @@
 //! before the first one runs.
 
 mod assert_topic;
+mod connectors;
 mod session;
 mod terminate;
 
@@ -213,19 +214,7 @@ fn check(weir: &Weir, store: &Metastore, view: &View<'_>, parsed: &Parsed) -> Re
         | Statement::DropConnector { .. }
         | Statement::ListConnectors { .. }
         | Statement::ListConnectorPlugins
-        | Statement::DescribeConnector { .. } => Err(ApiError::statement(
-            ErrorCode::ServerError,
-            "No Kafka Connect worker answers: ksql.connect.url is not set or not reachable.",
-            text.clone(),
-        )),
-        Statement::AlterSystem { .. } => Err(ApiError::statement(
-            ErrorCode::ServerError,
-            format!(
-                "Could not write the statement '{text}' into the command topic.\nCaused by: ALTER \
-                 SYSTEM needs ksql.runtime.feature.shared.enabled=true, which is not set."
-            ),
-            text.clone(),
-        )),
+        | Statement::DescribeConnector { .. } => Err(connectors::refusal(weir, parsed)),
         Statement::AssertSchema { .. } => Err(ApiError::generic(
             ErrorCode::SchemaRegistryNotConfigured,
             "ASSERT SCHEMA needs a schema registry: ksql.schema.registry.url is not set.",
@@ -452,7 +441,7 @@ fn run_other(weir: &Weir, parsed: &Parsed, session: &Session) -> Result<Option<E
         Statement::ListTopics { all, extended } => listing.topics(*all, *extended, text)?,
         Statement::ListQueries { extended } => listing.queries(*extended, text),
         Statement::ListProperties => {
-            let (listed, overwritten, defaults) = weir.config.listing(&session.overrides);
+            let (listed, overwritten, defaults) = weir.config.listing(&view.effective());
             Entity::properties(text, &listed, &overwritten, &defaults)
         }
         Statement::ListFunctions => listing::functions(text),

@@ -89,6 +89,9 @@ impl Listing<'_> {
                 .collect();
             message.push_str(&quoted.join(", "));
             message.push_str("? Hint: wrap a name in backticks to keep its case.");
+        } else {
+            let names = self.store.sources().map(|s| s.name.as_str());
+            message.push_str(&weir_planner::near::hint(name, names));
         }
         ApiError::statement(ErrorCode::BadStatement, message, text)
     }

@@ -319,7 +319,7 @@ pub enum Statement {
         scope: &'static str,
         /// IF NOT EXISTS.
         if_not_exists: bool,
-        /// Name, case kept.
+        /// Name.
         name: Ident,
         /// WITH, names verbatim.
         with: Properties,

@@ -100,7 +100,7 @@ impl Parser<'_> {
             for scope in ["SOURCE", "SINK"] {
                 if self.eat_keywords(&[scope, "CONNECTOR"]) {
                     let if_not_exists = self.if_not_exists()?;
-                    let name = self.identifier_as_written()?;
+                    let name = self.identifier()?;
                     self.expect_keyword("WITH")?;
                     let with = self.properties(false)?;
                     return Ok(Statement::CreateConnector {
@@ -197,7 +197,7 @@ impl Parser<'_> {
             let if_exists = self.if_exists()?;
             return Ok(Statement::DropConnector {
                 if_exists,
-                name: self.identifier_as_written()?,
+                name: self.identifier()?,
             });
         }
         Err(self.fail(&["'STREAM'", "'TABLE'", "'TYPE'", "'CONNECTOR'"]))
@@ -314,7 +314,7 @@ impl Parser<'_> {
         }
         if self.eat_keyword("CONNECTOR") {
             return Ok(Statement::DescribeConnector {
-                name: self.identifier_as_written()?,
+                name: self.identifier()?,
             });
         }
         // TABLES and FUNCTION may also be names of sources.

@@ -5,8 +5,8 @@ use weir_types::ident;
 use super::expression::{print_expr, print_literal};
 use super::{join, print_ident, print_name, print_string, print_type};
 use crate::ast::{
-    ColumnConstraint, ColumnDef, CreateAs, CreateSource, Emit, Ident, Join, JoinKind, Literal,
-    Properties, Query, QueryTarget, SelectItem, SourceKind, SourceRef, Statement, TimeSpan, Window,
+    ColumnConstraint, ColumnDef, CreateAs, CreateSource, Emit, Join, JoinKind, Literal, Properties,
+    Query, QueryTarget, SelectItem, SourceKind, SourceRef, Statement, TimeSpan, Window,
     WindowShape, Within,
 };
 
@@ -28,6 +28,17 @@ pub fn mask_insert_values(target: &str, columns: &[String], values: usize) -> St
         "INSERT INTO {}{columns} VALUES ({hidden});",
         ident::quoted(target)
     )
+}
+
+/// A CREATE CONNECTOR whose property values are hidden, but for the class: they hold passwords.
+/// Other statements are printed as they are.
+pub fn mask_connector(statement: &Statement) -> String {
+    let mut masked = statement.clone();
+    if let Statement::CreateConnector { with, .. } = &mut masked {
+        let secret = with.0.iter_mut().filter(|p| p.name != "connector.class");
+        secret.for_each(|p| p.value = Literal::String("[string]".to_owned()));
+    }
+    print_statement(&masked)
 }
 
 fn body(statement: &Statement) -> String {
@@ -158,7 +169,7 @@ fn body(statement: &Statement) -> String {
         } => format!(
             "CREATE {scope} CONNECTOR{} {} WITH ({})",
             flag(*if_not_exists, "IF NOT EXISTS"),
-            verbatim(name),
+            print_ident(name),
             join(&with.0, |p| format!(
                 "{}={}",
                 print_string(&p.name),
@@ -169,7 +180,7 @@ fn body(statement: &Statement) -> String {
             format!(
                 "DROP CONNECTOR{} {}",
                 flag(*if_exists, "IF EXISTS"),
-                verbatim(name)
+                print_ident(name)
             )
         }
         listing => list_or_describe(listing),
@@ -200,7 +211,9 @@ fn list_or_describe(statement: &Statement) -> String {
         Statement::DescribeStreams { extended: e } => format!("DESCRIBE STREAMS{}", extended(e)),
         Statement::DescribeTables { extended: e } => format!("DESCRIBE TABLES{}", extended(e)),
         Statement::DescribeFunction { name } => format!("DESCRIBE FUNCTION {}", print_ident(name)),
-        Statement::DescribeConnector { name } => format!("DESCRIBE CONNECTOR {}", verbatim(name)),
+        Statement::DescribeConnector { name } => {
+            format!("DESCRIBE CONNECTOR {}", print_ident(name))
+        }
         _ => String::new(),
     }
 }
@@ -399,15 +412,6 @@ fn word(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Stream => "STREAM",
         SourceKind::Table => "TABLE",
-    }
-}
-
-/// A name whose case was kept although it had no quotes.
-fn verbatim(name: &Ident) -> String {
-    if name.quoted {
-        ident::quoted(&name.name)
-    } else {
-        name.name.clone()
     }
 }
 

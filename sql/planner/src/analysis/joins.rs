@@ -194,6 +194,26 @@ fn check_kinds(clause: &JoinClause, index: usize, sources: &Sources) -> Result<(
             "Invalid join order: table-stream joins are not supported; only stream-table joins. \
              Got {title}."
         )),
+        _ => match &clause.within {
+            Some(within) => check_within(within).or_else(refuse),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The error is the reason.
+fn check_within(within: &Within) -> Result<(), String> {
+    let (before, after) = (within.before.millis(), within.after.millis());
+    if before.saturating_add(after) < 0 {
+        return Err(format!(
+            "The interval of a WITHIN clause must not be negative. Got {before} ms before and \
+             {after} ms after."
+        ));
+    }
+    match within.grace {
+        Some(grace) if grace.millis() < 0 => {
+            Err("The grace period of a WITHIN clause must not be negative.".to_owned())
+        }
         _ => Ok(()),
     }
 }

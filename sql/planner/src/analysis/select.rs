@@ -47,8 +47,9 @@ impl Expansion<'_> {
                 SelectItem::QualifiedStar(source) => {
                     let scope = self.sources.get(&source.name).ok_or_else(|| {
                         SqlError::statement(format!(
-                            "'{}' is not a valid stream/table name or alias.",
-                            source.name
+                            "'{}' is not a valid stream/table name or alias.{}",
+                            source.name,
+                            self.sources.said()
                         ))
                         .at(source.span.into())
                     })?;

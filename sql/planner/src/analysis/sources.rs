@@ -54,10 +54,7 @@ pub(crate) fn resolve_one(
 ) -> Result<SourceScope, SqlError> {
     let name = &reference.name.name;
     let Some(info) = catalog.source(name) else {
-        let names = catalog.source_names();
-        let hint = near::nearest(name, names.iter().map(String::as_str))
-            .map(|near| format!("\nDid you mean \"{near}\"?"))
-            .unwrap_or_default();
+        let hint = near::source_hint(name, catalog);
         return Err(SqlError::statement(format!(
             "Exception while preparing statement: {name} does not exist.{hint}"
         ))

@@ -467,10 +467,15 @@ fn window_spec(window: &Window, emit: Emit) -> Result<WindowSpec, SqlError> {
         }
         WindowShape::Session(gap) => (WindowShapeMs::Session { gap: gap.millis() }, gap.millis()),
     };
-    if length <= 0 && !matches!(shape, WindowShapeMs::Session { .. }) {
-        return refuse(format!(
-            "The size of a window must be more than zero. Got {length} ms."
-        ));
+    let is_session = matches!(shape, WindowShapeMs::Session { .. });
+    if length < 0 || (length == 0 && !is_session) {
+        return refuse(match is_session {
+            true => format!("The gap of a session must not be negative. Got {length} ms."),
+            false => format!("The size of a window must be more than zero. Got {length} ms."),
+        });
+    }
+    if window.grace.is_some_and(|grace| grace.millis() < 0) {
+        return refuse("The grace period of a window must not be negative.".to_owned());
     }
     let emit_final = emit == Emit::Final;
     let grace_ms = match window.grace {

@@ -11,6 +11,7 @@ use weir_types::{Column, ColumnRole, Schema, SqlError, SqlType};
 
 use super::stage::{internal, schema};
 use crate::catalog::{Catalog, SourceInfo};
+use crate::ddl::is_read_only_topic;
 use crate::expr::literal;
 use crate::near;
 use crate::stream::QueryPlan;
@@ -22,10 +23,7 @@ use crate::stream::QueryPlan;
 pub(crate) fn target(name: &Ident, catalog: &dyn Catalog) -> Result<Arc<SourceInfo>, SqlError> {
     let refuse = |message: String| Err(SqlError::statement(message).at(name.span.into()));
     let Some(info) = catalog.source(&name.name) else {
-        let names = catalog.source_names();
-        let hint = near::nearest(&name.name, names.iter().map(String::as_str))
-            .map(|near| format!("\nDid you mean \"{near}\"?"))
-            .unwrap_or_default();
+        let hint = near::source_hint(&name.name, catalog);
         return refuse(format!(
             "Exception while preparing statement: Line: {}, Col: {}: Source `{}` does not \
              exist.{hint}",
@@ -43,6 +41,12 @@ pub(crate) fn target(name: &Ident, catalog: &dyn Catalog) -> Result<Arc<SourceIn
         return refuse(format!(
             "Cannot insert into read-only stream: {}",
             info.name
+        ));
+    }
+    if is_read_only_topic(&info.topic, catalog) {
+        return refuse(format!(
+            "Cannot write to the read-only topic {}: 'ksql.readonly.topics' names it.",
+            info.topic
         ));
     }
     if info.schema.columns().iter().any(is_header) {

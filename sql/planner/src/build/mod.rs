@@ -18,6 +18,7 @@ mod project;
 mod rekey;
 mod source;
 mod stage;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use crate::stream::{QueryPlan, Sink, StreamNode};
 use source::Used;
 pub(crate) use stage::schema;
 use stage::{Stage, StageScope};
+pub use upgrade::check_upgrade;
 
 /// Store of the only table that a query reads.
 const TABLE_STORE: &str = "KsqlTopic-Reduce";

@@ -6,7 +6,8 @@ use weir_types::ident::{pseudo, quoted};
 use weir_types::{Column, Schema, SqlError};
 
 use super::create::check_formats;
-use super::{existing, kind_word, resolve_type};
+use super::existing::existing;
+use super::{kind_word, resolve_type};
 use crate::catalog::{Catalog, SourceInfo};
 
 /// The source with the columns added to its values.

@@ -20,11 +20,12 @@ use weir_types::{
     ValueFormat, format_check,
 };
 
+use super::existing::{Name, name_of};
 use super::inference::{check_registry, inferred};
 use super::replace::source_not_replaced;
 use super::topic::{check_topic, check_topic_name, new_topic};
 use super::with::{WithProperties, check_retention, format_kind, prepare, wrap_single};
-use super::{Outcome, TopicSpec, check_replacement, flag, kind_word, resolve_type};
+use super::{Outcome, TopicSpec, check_replacement, flag, resolve_type};
 use crate::catalog::{Catalog, SourceInfo, TimestampColumn};
 
 /// A source to create, and what it needs.
@@ -88,21 +89,11 @@ fn build(
     if create.or_replace && create.read_only {
         return Err(source_not_replaced(kind, name));
     }
-    let old = catalog.source(name);
-    if let Some(old) = old.as_ref().filter(|_| !create.or_replace) {
-        let same = format!(
-            "A {} with the same name already exists",
-            kind_word(old.kind)
-        );
-        if create.if_not_exists {
-            let warning = format!("Cannot add {} {}: {same}.", kind_word(kind), quoted(name));
-            return Ok(Outcome::Nothing(warning));
-        }
-        return Err(SqlError::statement(format!(
-            "Cannot add {} '{name}': {same}",
-            kind_word(kind)
-        )));
-    }
+    let (replace, keep) = (create.or_replace, create.if_not_exists);
+    let old = match name_of(kind, &create.name, replace, keep, catalog)? {
+        Name::Free(old) => old,
+        Name::Kept(warning) => return Ok(Outcome::Nothing(warning)),
+    };
     check_columns(create, with, &schema, catalog)?;
     let key_kind = format_kind(with.key.format.as_deref().unwrap_or_default())?;
     let value_kind = format_kind(with.value.format.as_deref().unwrap_or_default())?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use weir_parser::ast::{Ident, SourceKind};
 use weir_types::SqlError;
 
-use super::{Outcome, existing};
+use super::Outcome;
+use super::existing::existing;
 use crate::catalog::{Catalog, SourceInfo};
 
 /// A source to drop. Whether sources or queries depend on it is the catalog's to find out.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
 use weir_parser::ast::Ident;
 use weir_parser::printer::mask_insert_values;
 use weir_types::ident::{pseudo, quoted};
 use weir_types::{ColumnRole, SqlError};
 
 use super::with::prepare;
-use super::{flag, kind_word};
+use super::{flag, is_read_only_topic, kind_word};
 use crate::catalog::{Catalog, SourceInfo};
+use crate::near;
 
 /// Where a value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,11 @@ pub fn insert_values(
     }
     let Some(source) = catalog.source(&target.name) else {
         return Err(SqlError::request(format!(
-            "Cannot insert values into an unknown stream/table: {}",
-            quoted(&target.name)
-        )));
+            "Cannot insert values into an unknown stream/table: {}{}",
+            quoted(&target.name),
+            near::source_hint(&target.name, catalog)
+        ))
+        .at(target.span.into()));
     };
     check_writable(&source, columns, catalog)?;
     let hidden = || {
@@ -117,20 +119,6 @@ fn check_writable(
     Ok(())
 }
 
-/// Whether the topic is one of `ksql.readonly.topics`, patterns separated by commas.
-fn is_read_only_topic(topic: &str, catalog: &dyn Catalog) -> bool {
-    const DEFAULT: &str = "_confluent.*,__confluent.*,_schemas,__consumer_offsets,\
-                           __transaction_state,connect-configs,connect-offsets,connect-status,\
-                           connect-statuses";
-    let patterns = catalog
-        .config("ksql.readonly.topics")
-        .unwrap_or_else(|| DEFAULT.to_owned());
-    patterns
-        .split(',')
-        .filter_map(|pattern| Regex::new(&format!("^(?:{})$", pattern.trim())).ok())
-        .any(|pattern| pattern.is_match(topic))
-}
-
 fn targets(
     source: &SourceInfo,
     columns: &[Ident],
@@ -159,8 +147,9 @@ fn targets(
                 ));
             }
             None => {
+                let hint = near::hint(&column.name, all.iter().map(|c| c.name.as_str()));
                 return Err(format!(
-                    "Column name {} does not exist.",
+                    "Column name {} does not exist.{hint}",
                     quoted(&column.name)
                 ));
             }

@@ -14,14 +14,17 @@ use std::sync::Arc;
 
 use weir_parser::ast::{CreateAs, Literal, Properties, SourceKind, Statement};
 use weir_parser::printer::print_statement;
-use weir_types::ident::quoted;
 use weir_types::{FormatKind, Schema, SqlError, ValueFormat, WindowInfo};
 
 use super::create::{check_formats, check_timestamp, key_format, property};
-use super::topic::{DEFAULT_RETENTION_MS, check_topic, check_topic_name, new_topic};
+use super::existing::{Name, name_of};
+use super::topic::{
+    DEFAULT_RETENTION_MS, check_topic, check_topic_name, is_read_only_topic, new_topic,
+};
 use super::with::{WithProperties, check_retention, format_kind, wrap_single};
 use super::{Outcome, TopicSpec, check_replacement, flag, kind_word};
 use crate::catalog::{Catalog, SourceInfo};
+use crate::near;
 
 /// The topic of a sink, and the clause as ksqlDB shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +63,9 @@ pub fn sink_topic(create: &CreateAs, catalog: &dyn Catalog) -> Result<SinkTopic,
     let from_name = &create.query.from.name;
     let from = catalog.source(&from_name.name).ok_or_else(|| {
         SqlError::statement(format!(
-            "Exception while preparing statement: {} does not exist.",
-            from_name.name
+            "Exception while preparing statement: {} does not exist.{}",
+            from_name.name,
+            near::source_hint(&from_name.name, catalog)
         ))
         .at(from_name.span.into())
     })?;
@@ -74,6 +78,11 @@ pub fn sink_topic(create: &CreateAs, catalog: &dyn Catalog) -> Result<SinkTopic,
         format!("{prefix}{}", create.name.name)
     });
     check_topic_name(&name)?;
+    if is_read_only_topic(&name, catalog) {
+        return Err(SqlError::statement(format!(
+            "Cannot write to the read-only topic {name}: 'ksql.readonly.topics' names it."
+        )));
+    }
 
     let origin = catalog.topic(&from.topic);
     let inherit = flag(
@@ -182,21 +191,11 @@ fn build(
              AS SELECT statement instead."
         )));
     }
-    let old = catalog.source(name);
-    if let Some(old) = old.as_ref().filter(|_| !create.or_replace) {
-        let same = format!(
-            "A {} with the same name already exists",
-            kind_word(old.kind)
-        );
-        if create.if_not_exists {
-            let warning = format!("Cannot add {} {}: {same}.", kind_word(kind), quoted(name));
-            return Ok(Outcome::Nothing(warning));
-        }
-        return Err(SqlError::statement(format!(
-            "Cannot add {} '{name}': {same}",
-            kind_word(kind)
-        )));
-    }
+    let (replace, keep) = (create.or_replace, create.if_not_exists);
+    let old = match name_of(kind, &create.name, replace, keep, catalog)? {
+        Name::Free(old) => old,
+        Name::Kept(warning) => return Ok(Outcome::Nothing(warning)),
+    };
     let (with, from, schema) = (&topic.typed, &topic.from, result.schema);
     let key_kind = key_kind(with, from, schema, create, catalog)?;
     let value_kind = match &with.value.format {

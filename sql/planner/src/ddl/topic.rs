@@ -1,11 +1,12 @@
 //! The topic of a source or sink: is it there, does it fit, what would it be (spec/sql.md §3.3).
 
+use regex::Regex;
 use weir_parser::ast::SourceKind;
 use weir_types::{ErrorCode, SqlError};
 
 use super::TopicSpec;
 use super::with::WithProperties;
-use crate::catalog::TopicInfo;
+use crate::catalog::{Catalog, TopicInfo};
 
 /// Whether Kafka accepts this name, and the refusal if not.
 pub(super) fn check_topic_name(name: &str) -> Result<(), SqlError> {
@@ -26,6 +27,20 @@ pub(super) fn check_topic_name(name: &str) -> Result<(), SqlError> {
              '_' and '-'."
         ),
     ))
+}
+
+/// Whether the topic is one of `ksql.readonly.topics`, patterns separated by commas.
+pub(crate) fn is_read_only_topic(topic: &str, catalog: &dyn Catalog) -> bool {
+    const DEFAULT: &str = "_confluent.*,__confluent.*,_schemas,__consumer_offsets,\
+                           __transaction_state,connect-configs,connect-offsets,connect-status,\
+                           connect-statuses";
+    let patterns = catalog
+        .config("ksql.readonly.topics")
+        .unwrap_or_else(|| DEFAULT.to_owned());
+    patterns
+        .split(',')
+        .filter_map(|pattern| Regex::new(&format!("^(?:{})$", pattern.trim())).ok())
+        .any(|pattern| pattern.is_match(topic))
 }
 
 /// Days that records are kept where nothing else is said, in milliseconds.

@@ -6,6 +6,25 @@ use weir_types::{SqlError, SqlType, StructField};
 use super::Outcome;
 use super::with::prepare;
 use crate::catalog::Catalog;
+use crate::near;
+
+/// Names of types, for hints.
+const BUILT_IN: &[&str] = &[
+    "BOOLEAN",
+    "INTEGER",
+    "BIGINT",
+    "DOUBLE",
+    "DECIMAL",
+    "STRING",
+    "VARCHAR",
+    "BYTES",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "ARRAY",
+    "MAP",
+    "STRUCT",
+];
 
 /// A type with the custom ones in it replaced by what they stand for.
 ///
@@ -16,7 +35,10 @@ pub fn resolve_type(type_name: &TypeName, catalog: &dyn Catalog) -> Result<SqlTy
     Ok(match type_name {
         TypeName::Sql(sql_type) => sql_type.clone(),
         TypeName::Custom(name) => catalog.custom_type(&name.name).ok_or_else(|| {
-            prepare(format!("Cannot resolve unknown type: {}", name.name)).at(name.span.into())
+            let names = BUILT_IN.iter().copied();
+            let hint = near::hint(&name.name, names);
+            prepare(format!("Cannot resolve unknown type: {}{hint}", name.name))
+                .at(name.span.into())
         })?,
         TypeName::Array(item) => SqlType::array(resolve_type(item, catalog)?),
         TypeName::Map(key, value) => {

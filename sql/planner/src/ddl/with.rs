@@ -6,42 +6,12 @@
 
 use std::str::FromStr;
 
-use weir_parser::ast::{Literal, Properties, SourceKind, TimeUnit};
+use weir_parser::ast::{Literal, Properties, Property, SourceKind, TimeUnit};
 use weir_types::{FormatKind, FormatSpec, SqlError, WindowInfo, WindowKind};
 
+use super::properties::{WithScope, names};
 use crate::catalog::{Catalog, TimestampColumn};
-
-/// Names that CREATE and CREATE … AS have in common.
-const COMMON: &[&str] = &[
-    "CLEANUP_POLICY",
-    "FORMAT",
-    "KAFKA_TOPIC",
-    "KEY_DELIMITER",
-    "KEY_FORMAT",
-    "KEY_PROTOBUF_NULLABLE_REPRESENTATION",
-    "KEY_SCHEMA_FULL_NAME",
-    "KEY_SCHEMA_ID",
-    "PARTITIONS",
-    "REPLICAS",
-    "RETENTION_MS",
-    "TIMESTAMP",
-    "TIMESTAMP_FORMAT",
-    "VALUE_AVRO_SCHEMA_FULL_NAME",
-    "VALUE_DELIMITER",
-    "VALUE_FORMAT",
-    "VALUE_PROTOBUF_NULLABLE_REPRESENTATION",
-    "VALUE_SCHEMA_FULL_NAME",
-    "VALUE_SCHEMA_ID",
-    "WRAP_SINGLE_VALUE",
-];
-
-/// Names that only CREATE has.
-const CREATE_ONLY: &[&str] = &[
-    "SOURCED_BY_CONNECTOR",
-    "SOURCE_CONNECTOR",
-    "WINDOW_SIZE",
-    "WINDOW_TYPE",
-];
+use crate::near;
 
 /// What a WITH clause says about one side of the records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,8 +41,7 @@ pub(super) struct WithProperties {
 impl WithProperties {
     /// Reads the clause of CREATE STREAM / TABLE.
     pub(super) fn of_create(with: &Properties) -> Result<Self, SqlError> {
-        let names: Vec<&str> = COMMON.iter().chain(CREATE_ONLY).copied().collect();
-        let mut properties = Self::read(with, &names)?;
+        let mut properties = Self::read(with, WithScope::Create)?;
         if properties.topic.is_none() {
             return Err(prepare(
                 "Missing required property \"KAFKA_TOPIC\" which has no default value.",
@@ -84,11 +53,11 @@ impl WithProperties {
 
     /// Reads the clause of CREATE STREAM / TABLE … AS SELECT.
     pub(super) fn of_create_as(with: &Properties) -> Result<Self, SqlError> {
-        Self::read(with, COMMON)
+        Self::read(with, WithScope::CreateAs)
     }
 
-    fn read(with: &Properties, names: &[&str]) -> Result<Self, SqlError> {
-        check_names(with, names)?;
+    fn read(with: &Properties, scope: WithScope) -> Result<Self, SqlError> {
+        check_names(with, scope)?;
         if with.get("CLEANUP_POLICY").is_some() {
             return Err(prepare(
                 "Invalid config variable in the WITH clause: CLEANUP_POLICY. It follows from the \
@@ -246,7 +215,14 @@ fn inherited_properties(kind: FormatKind) -> &'static [&'static str] {
 
 /// The format of that name.
 pub(super) fn format_kind(name: &str) -> Result<FormatKind, SqlError> {
-    FormatKind::from_str(name.trim()).map_err(SqlError::statement)
+    FormatKind::from_str(name.trim()).map_err(|unknown| {
+        let names = FormatKind::ALL.map(FormatKind::name);
+        let hint = match near::nearest(name, names) {
+            Some(near) => format!(" Did you mean '{near}'?"),
+            None => format!(". The formats are {}.", names.join(", ")),
+        };
+        SqlError::statement(format!("{unknown}{hint}"))
+    })
 }
 
 /// How a value of `columns` columns is wrapped (spec/formats.md §1.3).
@@ -310,7 +286,7 @@ pub(super) fn check_retention(
 ///
 /// Another name than QUERY_ID, or an id that is not allowed.
 pub fn check_insert_properties(with: &Properties) -> Result<(), SqlError> {
-    check_names(with, &["QUERY_ID"])?;
+    check_names(with, WithScope::Insert)?;
     query_id(with).map(|_| ())
 }
 
@@ -353,18 +329,21 @@ pub(super) fn prepare(detail: impl AsRef<str>) -> SqlError {
     SqlError::statement(format!("Failed to prepare statement: {}", detail.as_ref()))
 }
 
-fn check_names(with: &Properties, known: &[&str]) -> Result<(), SqlError> {
-    let unknown: Vec<&str> = with
+fn check_names(with: &Properties, scope: WithScope) -> Result<(), SqlError> {
+    let known = names(scope);
+    let unknown: Vec<&Property> = with
         .0
         .iter()
-        .map(|p| p.name.as_str())
-        .filter(|name| !known.contains(name))
+        .filter(|p| !known.contains(&p.name.as_str()))
         .collect();
-    if !unknown.is_empty() {
+    if let Some(first) = unknown.first() {
+        let names: Vec<&str> = unknown.iter().map(|p| p.name.as_str()).collect();
+        let hint = near::hint(&first.name, known.iter().copied());
         return Err(prepare(format!(
-            "Invalid config variable(s) in the WITH clause: {}",
-            unknown.join(",")
-        )));
+            "Invalid config variable(s) in the WITH clause: {}{hint}",
+            names.join(",")
+        ))
+        .at(first.span.into()));
     }
     for (i, property) in with.0.iter().enumerate() {
         if with
@@ -376,7 +355,8 @@ fn check_names(with: &Properties, known: &[&str]) -> Result<(), SqlError> {
             return Err(prepare(format!(
                 "The WITH clause sets {} more than once",
                 property.name
-            )));
+            ))
+            .at(property.span.into()));
         }
     }
     Ok(())

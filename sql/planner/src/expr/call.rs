@@ -19,6 +19,14 @@ struct Arguments {
     lambdas: Vec<ResolvedLambda>,
 }
 
+/// The function that somebody who wrote `name` may have meant: spelt nearly so, or beginning so.
+fn similar_function(name: &str) -> Option<&'static str> {
+    let registry = registry::registry();
+    let begins = |known: &&str| name.len() > 2 && known.starts_with(&name.to_ascii_uppercase());
+    let near = registry.similar_names(name).first().copied();
+    near.or_else(|| registry.list().into_iter().map(|(n, ..)| n).find(begins))
+}
+
 impl Lowering<'_> {
     pub(super) fn call(
         &mut self,
@@ -34,10 +42,14 @@ impl Lowering<'_> {
             Some(FunctionKind::Table) => Some(": table functions cannot be used here"),
             None => Some(""),
         };
-        if let Some(hint) = hint {
+        if let Some(why) = hint {
+            let near = match similar_function(name) {
+                Some(near) if why.is_empty() => format!("\nDid you mean '{near}'?"),
+                _ => String::new(),
+            };
             return Err(refuse(
                 expr,
-                format!("Can't find any functions with the name '{name}'{hint}"),
+                format!("Can't find any functions with the name '{name}'{why}{near}"),
             ));
         }
         let Arguments {

@@ -168,6 +168,12 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
+    /// Which sources there are, for messages about one that is not.
+    pub(crate) fn said(&self) -> String {
+        let aliases: Vec<&str> = self.list.iter().map(|s| s.alias.as_str()).collect();
+        format!(" This query reads {}.", aliases.join(", "))
+    }
+
     pub(crate) fn get(&self, alias: &str) -> Option<&SourceScope> {
         self.list.iter().find(|s| s.alias == alias)
     }
@@ -269,8 +275,9 @@ impl Qualifier<'_> {
     fn check(&self, source: &Ident, name: &Ident, span: Span) -> Result<(), SqlError> {
         let Some(scope) = self.sources.get(&source.name) else {
             return Err(SqlError::statement(format!(
-                "'{}' is not a valid stream/table name or alias.",
-                source.name
+                "'{}' is not a valid stream/table name or alias.{}",
+                source.name,
+                self.sources.said()
             ))
             .at(source.span.into()));
         };

@@ -2,70 +2,52 @@
 
 use weir_parser::ast::{Expr, ExprKind, Ident, Span};
 
+/// The operands of an expression of that kind, left to right, as references that `$iter` and `$as`
+/// of its collections and boxes give: shared ones or such to change.
+macro_rules! operands {
+    ($kind:expr, $iter:ident, $as:ident) => {
+        match $kind {
+            ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Star => Vec::new(),
+            ExprKind::Binary { left, right, .. } | ExprKind::AtTimeZone(left, right) => {
+                vec![left, right]
+            }
+            ExprKind::Not(inner) | ExprKind::Negate(inner) | ExprKind::Plus(inner) => vec![inner],
+            ExprKind::IsNull { expr, .. } | ExprKind::Cast { expr, .. } => vec![expr],
+            ExprKind::Between {
+                expr, low, high, ..
+            } => vec![expr, low, high],
+            ExprKind::In { expr, list, .. } => {
+                std::iter::once(expr.$as()).chain(list.$iter()).collect()
+            }
+            ExprKind::Like { expr, pattern, .. } => vec![expr, pattern],
+            ExprKind::Case {
+                operand,
+                branches,
+                otherwise,
+            } => operand
+                .$iter()
+                .map(|e| e.$as())
+                .chain(branches.$iter().flat_map(|(when, then)| [when, then]))
+                .chain(otherwise.$iter().map(|e| e.$as()))
+                .collect(),
+            ExprKind::Call { args, .. } | ExprKind::Array(args) => args.$iter().collect(),
+            ExprKind::Lambda { body, .. } => vec![body],
+            ExprKind::Map(entries) => entries.$iter().flat_map(|(k, v)| [k, v]).collect(),
+            ExprKind::Struct(fields) => fields.$iter().map(|(_, value)| value).collect(),
+            ExprKind::Subscript { base, index } => vec![base, index],
+            ExprKind::Field { base, .. } => vec![base],
+        }
+    };
+}
+
 /// The direct operands of `expr`, left to right.
 pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
-    match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Star => Vec::new(),
-        ExprKind::Binary { left, right, .. } | ExprKind::AtTimeZone(left, right) => {
-            vec![left, right]
-        }
-        ExprKind::Not(inner) | ExprKind::Negate(inner) | ExprKind::Plus(inner) => vec![inner],
-        ExprKind::IsNull { expr, .. } | ExprKind::Cast { expr, .. } => vec![expr],
-        ExprKind::Between {
-            expr, low, high, ..
-        } => vec![expr, low, high],
-        ExprKind::In { expr, list, .. } => std::iter::once(expr.as_ref()).chain(list).collect(),
-        ExprKind::Like { expr, pattern, .. } => vec![expr, pattern],
-        ExprKind::Case {
-            operand,
-            branches,
-            otherwise,
-        } => operand
-            .iter()
-            .map(AsRef::as_ref)
-            .chain(branches.iter().flat_map(|(when, then)| [when, then]))
-            .chain(otherwise.iter().map(AsRef::as_ref))
-            .collect(),
-        ExprKind::Call { args, .. } | ExprKind::Array(args) => args.iter().collect(),
-        ExprKind::Lambda { body, .. } => vec![body],
-        ExprKind::Map(entries) => entries.iter().flat_map(|(k, v)| [k, v]).collect(),
-        ExprKind::Struct(fields) => fields.iter().map(|(_, value)| value).collect(),
-        ExprKind::Subscript { base, index } => vec![base, index],
-        ExprKind::Field { base, .. } => vec![base],
-    }
+    operands!(&expr.kind, iter, as_ref)
 }
 
 /// As [`children`], to be changed.
 pub(crate) fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
-    match &mut expr.kind {
-        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Star => Vec::new(),
-        ExprKind::Binary { left, right, .. } | ExprKind::AtTimeZone(left, right) => {
-            vec![left, right]
-        }
-        ExprKind::Not(inner) | ExprKind::Negate(inner) | ExprKind::Plus(inner) => vec![inner],
-        ExprKind::IsNull { expr, .. } | ExprKind::Cast { expr, .. } => vec![expr],
-        ExprKind::Between {
-            expr, low, high, ..
-        } => vec![expr, low, high],
-        ExprKind::In { expr, list, .. } => std::iter::once(expr.as_mut()).chain(list).collect(),
-        ExprKind::Like { expr, pattern, .. } => vec![expr, pattern],
-        ExprKind::Case {
-            operand,
-            branches,
-            otherwise,
-        } => operand
-            .iter_mut()
-            .map(AsMut::as_mut)
-            .chain(branches.iter_mut().flat_map(|(when, then)| [when, then]))
-            .chain(otherwise.iter_mut().map(AsMut::as_mut))
-            .collect(),
-        ExprKind::Call { args, .. } | ExprKind::Array(args) => args.iter_mut().collect(),
-        ExprKind::Lambda { body, .. } => vec![body],
-        ExprKind::Map(entries) => entries.iter_mut().flat_map(|(k, v)| [k, v]).collect(),
-        ExprKind::Struct(fields) => fields.iter_mut().map(|(_, value)| value).collect(),
-        ExprKind::Subscript { base, index } => vec![base, index],
-        ExprKind::Field { base, .. } => vec![base],
-    }
+    operands!(&mut expr.kind, iter_mut, as_mut)
 }
 
 /// Calls `visit` for `expr` and everything below, outermost first; where it says `false`, the

@@ -7,6 +7,7 @@ mod errors;
 mod plans;
 mod pull;
 mod random;
+mod upgrades;
 mod values;
 
 use weir_parser::Variables;

@@ -249,3 +249,30 @@ fn query_ids_are_upper_cased_and_not_the_servers_own() {
         assert!(id(with).is_err(), "{with}");
     }
 }
+
+#[test]
+fn connectors_need_a_class() {
+    for (with, reason) in [
+        ("'connector.class'='x.Y', 'tasks.max'=2", None),
+        ("'tasks.max'=2", Some("contains no connector type")),
+        ("'connector.class'=' '", Some("cannot be empty")),
+        (
+            "'connector.class'='x', 'a'='1', 'a'='2'",
+            Some("a - given more than once"),
+        ),
+    ] {
+        let sql = format!("CREATE SINK CONNECTOR c WITH ({with});");
+        let parsed = parse_all(&sql, &Variables::new()).unwrap();
+        let Statement::CreateConnector { name, with, .. } = &parsed[0].statement else {
+            panic!("{sql}")
+        };
+        let result = weir_planner::ddl::check_connector(&name.name, with);
+        match reason {
+            None => assert!(result.is_ok(), "{sql}"),
+            Some(reason) => {
+                let error = result.unwrap_err();
+                assert!(error.message.contains(reason), "{}", error.message);
+            }
+        }
+    }
+}

@@ -183,6 +183,11 @@ fn sinks_are_refused_with_the_reason() {
             "1 partitions (topic has 4)",
         ),
         (
+            "CREATE STREAM O WITH (KAFKA_TOPIC='_schemas') AS SELECT * FROM S;",
+            ErrorCode::BadStatement,
+            "read-only topic _schemas",
+        ),
+        (
             "CREATE TABLE O WITH (RETENTION_MS=5) AS SELECT * FROM T;",
             ErrorCode::BadStatement,
             "RETENTION_MS",
