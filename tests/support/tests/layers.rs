@@ -90,6 +90,7 @@ const DOORS: &[(&str, &[&str])] = &[
 const TESTS: &[&str] = &[
     "weir-test-support",
     "weir-conformance",
+    "weir-language",
     "weir-replay",
     "weir-bench",
     "weir-e2e",
