@@ -120,6 +120,7 @@ Options of server:
       ksql.streams.num.stream.threads=2    worker threads
       weir.data.dir=DIR                    state, and the embedded broker's data
       weir.broker.listeners=127.0.0.1:9092 where the embedded broker listens
+  KSQL_… in the environment: properties as in ksqlDB's containers (KSQL_BOOTSTRAP_SERVERS=…)
 
 Options of broker:
   --port N                 port on 127.0.0.1 (default 9092)
@@ -147,7 +148,7 @@ weir datagen writes made-up records to a topic.
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, Refusal> {
     let all: Vec<String> = arguments.collect();
     let (verb, rest) = match all.split_first() {
-        None => return Ok(Command::Both(ServerConfig::default())),
+        None => return Ok(Command::Both(server_config(&[])?)),
         Some((verb, rest)) => (verb.as_str(), rest),
     };
     match verb {
@@ -166,13 +167,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command, 
 }
 
 fn server_config(arguments: &[String]) -> Result<ServerConfig, Refusal> {
-    let mut properties = Vec::new();
-    // As in ksqlDB's containers, KSQL_… variables are properties: dots for underscores.
-    for (name, value) in std::env::vars() {
-        if let Some(name) = name.strip_prefix("KSQL_") {
-            properties.push((name.to_ascii_lowercase().replace('_', "."), value));
-        }
-    }
+    let mut properties: Vec<(String, String)> = std::env::vars()
+        .filter_map(|(name, value)| Some((property_of_variable(&name)?, value)))
+        .collect();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         if argument == "--config" {
@@ -193,6 +190,33 @@ fn server_config(arguments: &[String]) -> Result<ServerConfig, Refusal> {
         }
     }
     Ok(ServerConfig::new(properties))
+}
+
+/// The property that a variable sets, as in ksqlDB's containers: `KSQL_KSQL_SERVICE_ID` is
+/// `ksql.service.id`; two underscores are a dash, three one underscore. What those containers take
+/// for the JVM is none.
+fn property_of_variable(variable: &str) -> Option<String> {
+    const OF_THE_JVM: [&str; 8] = [
+        "CLASSPATH",
+        "CONFIG_DIR",
+        "DIR",
+        "HEAP_OPTS",
+        "JMX_OPTS",
+        "JVM_PERFORMANCE_OPTS",
+        "LOG4J_OPTS",
+        "OPTS",
+    ];
+    let name = variable.strip_prefix("KSQL_")?;
+    if OF_THE_JVM.contains(&name) || name.starts_with("LOG4J_") {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    Some(
+        name.replace("___", "\0")
+            .replace("__", "-")
+            .replace('_', ".")
+            .replace('\0', "_"),
+    )
 }
 
 fn broker(arguments: &[String]) -> Result<BrokerOptions, Refusal> {
@@ -307,5 +331,23 @@ mod tests {
         };
         assert_eq!(options.quickstart, "orders");
         assert_eq!(options.iterations, Some(5));
+    }
+
+    #[test]
+    fn variables_are_properties() {
+        for (variable, property) in [
+            ("KSQL_BOOTSTRAP_SERVERS", Some("bootstrap.servers")),
+            ("KSQL_KSQL_SERVICE_ID", Some("ksql.service.id")),
+            ("KSQL_A__B___C", Some("a-b_c")),
+            ("KSQL_HEAP_OPTS", None),
+            ("KSQL_LOG4J_ROOT_LOGLEVEL", None),
+            ("HOME", None),
+        ] {
+            assert_eq!(
+                property_of_variable(variable).as_deref(),
+                property,
+                "{variable}"
+            );
+        }
     }
 }

@@ -335,6 +335,11 @@ impl Weir {
         self.degraded.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// A property as it was given to the server.
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.config.given_value(name).map(str::to_owned)
+    }
+
     /// This server as clients see it.
     pub fn host(&self) -> &str {
         &self.host

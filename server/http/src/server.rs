@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use weir_catalog::Weir;
 
+use crate::cors::{Cors, Verdict};
 use crate::tls::Tls;
 use crate::{h2c, inserts, plain, query, respond, statements, websocket};
 
@@ -87,6 +88,7 @@ impl HttpServer {
 
 /// All routes; whatever is not here is 404 `Not Found`, wrong methods included (spec §1).
 pub(crate) fn router(weir: Arc<Weir>) -> Router {
+    let cors = Cors::from_properties(|name| weir.property(name)).map(Arc::new);
     Router::new()
         .route("/", get(plain::root))
         .route("/info", get(plain::info))
@@ -110,13 +112,33 @@ pub(crate) fn router(weir: Arc<Weir>) -> Router {
         .route("/ws/query", get(websocket::ws_query))
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::not_found)
-        .layer(middleware::from_fn_with_state(weir.clone(), gate))
+        .layer(middleware::from_fn_with_state((weir.clone(), cors), gate))
         .with_state(weir)
 }
 
-/// What holds for every request: HEAD and OPTIONS are wrong methods, `Accept` must fit on plain
+/// What holds for every request: its origin may ask, HEAD and OPTIONS are wrong methods, `Accept` must fit on plain
 /// endpoints, a server that is not ready says so.
-async fn gate(State(weir): State<Arc<Weir>>, request: Request, next: Next) -> Response {
+async fn gate(
+    State((weir, cors)): State<(Arc<Weir>, Option<Arc<Cors>>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let verdict = cors.map_or(Verdict::Plain, |cors| {
+        cors.look_at(request.method(), request.uri().path(), request.headers())
+    });
+    match verdict {
+        Verdict::Plain => admit(&weir, request, next).await,
+        Verdict::Answered(response) => response,
+        Verdict::Allowed(headers) => {
+            let mut response = admit(&weir, request, next).await;
+            response.headers_mut().extend(headers);
+            response
+        }
+    }
+}
+
+/// See [`gate`], of requests that may come from where they come.
+async fn admit(weir: &Weir, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::HEAD | Method::OPTIONS) {
         return respond::not_found().await;
     }
