@@ -29,6 +29,8 @@ pub struct QueryState {
     last_message_ms: AtomicI64,
     pub(crate) failures: Mutex<Failures>,
     stores: RwLock<HashMap<PartPartition, Arc<TaskState>>>,
+    /// Tasks of each part over all servers, once the query is laid out.
+    layout: RwLock<Vec<u32>>,
 }
 
 /// What a query is doing on this server.
@@ -92,6 +94,10 @@ impl QueryState {
         self.stores.write().remove(&task);
     }
 
+    pub(crate) fn partitions(&self, part: usize) -> Option<u32> {
+        self.layout.read().get(part).copied()
+    }
+
     pub(crate) fn store(&self, task: PartPartition) -> Option<Arc<TaskState>> {
         self.stores.read().get(&task).cloned()
     }
@@ -146,6 +152,7 @@ impl QueryContext {
         group: Arc<GroupMetadata>,
         state: Arc<QueryState>,
     ) -> Self {
+        state.layout.write().clone_from(&layout.tasks);
         let parts = &spec.topology.parts;
         let outputs = parts
             .iter()

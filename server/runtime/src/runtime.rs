@@ -212,6 +212,11 @@ impl Runtime {
             .unwrap_or_default()
     }
 
+    /// Partitions of a part's stores over all servers; `None` until the query is laid out.
+    pub fn partitions(&self, query: &str, part: usize) -> Option<u32> {
+        self.queries.read().get(query)?.partitions(part)
+    }
+
     /// Reads a store of a query on the calling thread, uncommitted values included. The task goes
     /// on meanwhile; a single lookup does not wait for it.
     pub fn read_store<T>(

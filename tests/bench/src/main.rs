@@ -12,6 +12,7 @@
 //!
 //! Invariant: a figure is told only of a run whose output was compared, where there is a peer.
 
+mod batches;
 mod digest;
 mod engines;
 mod follow;
@@ -273,7 +274,7 @@ fn measure_all(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
                 }
             }
         }
-        kept &= report::queries(&all, &null, &mut journal);
+        kept &= report::queries(&all, &null, bench.count(Topic::Orders), bench.journal);
         if !failed.is_empty() {
             return Err(format!("failed: {}", failed.join(", ")));
         }
@@ -282,8 +283,7 @@ fn measure_all(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
         kept &= report::server(&server::measure(&plan.server), &mut journal);
     }
     say::line(&format!(
-        "\n{} records a stream; load of the machine {load:.1} at the start, {:.1} at the end",
-        arguments.records,
+        "\nload of the machine: {load:.1} at the start, {:.1} at the end",
         measure::load()
     ));
     Ok(kept)

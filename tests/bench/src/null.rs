@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use weir_test_support::{Topics, Usage};
 
+use crate::batches::Batches;
 use crate::measure::{Cost, Meter};
 
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
@@ -78,21 +78,22 @@ fn copy(bootstrap: &str, topic: &str) -> Result<Cost, Box<dyn Error>> {
         .set("transactional.id", OUTPUT)
         .set("linger.ms", "100")
         .set("queue.buffering.max.messages", "500000")
+        .set("delivery.report.only.error", "true")
         .create()?;
     producer.init_transactions(WAIT)?;
     producer.begin_transaction()?;
     let mut began = Instant::now();
     let mut done = 0;
     let mut positions = vec![0; ends.len()];
+    let mut batches = Batches::of(&consumer);
     while done < records {
-        if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+        for message in batches.next(Duration::from_millis(100)) {
             let message = message?;
-            let partition = message.partition();
             let mut record = BaseRecord::<[u8], [u8]>::to(OUTPUT)
-                .partition(partition)
-                .timestamp(message.timestamp().to_millis().unwrap_or(-1));
-            record.key = message.key();
-            record.payload = message.payload();
+                .partition(message.partition)
+                .timestamp(message.timestamp);
+            record.key = message.key;
+            record.payload = message.payload;
             while let Err((error, back)) = producer.send(record) {
                 if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                     return Err(error.into());
@@ -100,18 +101,13 @@ fn copy(bootstrap: &str, topic: &str) -> Result<Cost, Box<dyn Error>> {
                 producer.poll(Duration::from_millis(5));
                 record = back;
             }
-            if let Some(position) = positions.get_mut(usize::try_from(partition)?) {
-                *position = message.offset() + 1;
+            if let Some(position) = positions.get_mut(usize::try_from(message.partition)?) {
+                *position = message.offset + 1;
             }
             done += 1;
-            if done % 1000 != 0 {
-                continue;
-            }
         }
         producer.poll(Duration::ZERO);
-        if done % 100_000 == 0 {
-            meter.progress(done, usage());
-        }
+        meter.progress(done, usage());
         if began.elapsed() >= COMMIT_INTERVAL {
             commit(&consumer, &producer, topic, &positions)?;
             producer.begin_transaction()?;

@@ -110,12 +110,13 @@ fn word(is_met: bool) -> &'static str {
 }
 
 /// Prints the table of the queries; whether each promise was kept that could be looked at.
-pub(crate) fn queries(all: &[Figures], null: &Runs, journal: &mut Journal) -> bool {
-    say::line(
-        "\nCPU-seconds per million records of each process: warm second half (whole run)\n\n\
+pub(crate) fn queries(all: &[Figures], null: &Runs, records: u64, journal: &mut Journal) -> bool {
+    say::line(&format!(
+        "\nCPU-seconds per million records of each process: warm second half (whole run); {records} \
+         records a stream\n\n\
          | query   |                              |          Weir | Kafka Streams |   null | KS/Weir | bar |         | /null | MiB | KS MiB |\n\
-         |---------|------------------------------|---------------|---------------|--------|---------|-----|---------|-------|-----|--------|",
-    );
+         |---------|------------------------------|---------------|---------------|--------|---------|-----|---------|-------|-----|--------|"
+    ));
     let both = |runs: &Runs| format!("{} ({})", cell(runs.warm()), cell(runs.whole()));
     let mut verdicts = Vec::new();
     for Figures { query, weir, peer } in all {

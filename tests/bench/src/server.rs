@@ -111,6 +111,9 @@ fn embedded() -> Vec<ServerFigure> {
     ]
 }
 
+/// Threads for statements go when they had nothing to do for 10 s.
+const THREADS_GO: Duration = Duration::from_secs(12);
+
 /// Waits until the server does nothing: less than 2 % of a core for a second.
 fn settle(server: &WeirServer) {
     let mut before = f64::NEG_INFINITY;
@@ -153,9 +156,11 @@ fn filters(bootstrap: &str) -> Vec<ServerFigure> {
     // What the first query makes is there for all.
     create(&http, 0);
     settle(&server);
+    pause(THREADS_GO);
     let before = usage(&server);
     let statements: Vec<f64> = (1..=FILTERS).map(|n| create(&http, n)).collect();
     settle(&server);
+    pause(THREADS_GO);
     let after = usage(&server);
     vec![
         ServerFigure {

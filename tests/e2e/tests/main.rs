@@ -8,5 +8,6 @@ mod first_session;
 mod guarantee;
 mod one_server;
 mod processing_log;
+mod pull_queries;
 mod push_queries;
 mod restart;

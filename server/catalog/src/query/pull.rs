@@ -28,6 +28,12 @@ fn failed(message: impl std::fmt::Display) -> ApiError {
     ApiError::generic(ErrorCode::ServerError, message.to_string())
 }
 
+fn not_yet(name: &str) -> ApiError {
+    failed(format!(
+        "{name} is not available yet. Please try again later."
+    ))
+}
+
 /// Reads the state and answers all rows at once.
 pub(super) fn answer(
     weir: &Arc<Weir>,
@@ -44,13 +50,11 @@ pub(super) fn answer(
         ));
     };
     let Some(info) = weir.fleet.materialized(&query.id) else {
-        return Err(failed(format!(
-            "{name} is not available yet. Please try again later."
-        )));
+        return Err(not_yet(name));
     };
-    let partitions = match plan.access {
-        PullAccess::Keys(_) => partitions(weir, plan)?,
-        PullAccess::Scan | PullAccess::Range(_) => 0,
+    // Those of the store: the sink's topic may have another number.
+    let Some(partitions) = weir.fleet.runtime().partitions(&query.id, info.part) else {
+        return Err(not_yet(name));
     };
     lookup::Candidate {
         query: statement.query,
@@ -93,16 +97,6 @@ pub(super) fn rows_of(batch: RecordBatch, columns: Vec<Column>) -> RowStream {
         rows,
         guard: Box::new(()),
     }
-}
-
-/// Over how many partitions the keys of the table are spread.
-fn partitions(weir: &Weir, plan: &PullPlan) -> Result<u32, ApiError> {
-    let described = weir
-        .admin
-        .describe_topic(&plan.source.topic)
-        .map_err(failed)?;
-    let partitions = described.map_or(1, |t| t.partitions.len());
-    Ok(u32::try_from(partitions).unwrap_or(1).max(1))
 }
 
 /// What to read of which partition; `None`: of all.
