@@ -42,9 +42,10 @@ pub(crate) struct Weir {
 }
 
 impl Weir {
-    /// Starts a server, under a service id of its own, and the query in it.
-    pub(crate) fn start(query: &Query, bootstrap: &str) -> Result<Self, String> {
-        let service = format!("bench_{}_", query.name);
+    /// Starts a server, and the query in it. `run` tells this run from all others: offsets that a
+    /// group has committed outlive its topics.
+    pub(crate) fn start(query: &Query, bootstrap: &str, run: &str) -> Result<Self, String> {
+        let service = format!("bench_{run}_");
         let server = WeirServer::start(&[
             ("bootstrap.servers", bootstrap),
             ("ksql.service.id", &service),
@@ -111,11 +112,11 @@ impl Peer {
         format!("out-{}", query.name)
     }
 
-    /// Starts the program.
-    pub(crate) fn start(query: &Query, bootstrap: &str) -> Result<Self, String> {
+    /// Starts the program, for a run that is told from all others by `run`.
+    pub(crate) fn start(query: &Query, bootstrap: &str, run: &str) -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
         let home = peer_home();
-        let (group, output) = (format!("peer-{}", query.name), Self::output_of(query));
+        let (group, output) = (format!("peer-{run}"), Self::output_of(query));
         let log = File::create(dir.path().join("log")).map_err(|e| e.to_string())?;
         let class_path = format!("{}/peer.jar:{}/libs/*", home.display(), home.display());
         let child = Command::new("java")

@@ -87,6 +87,8 @@ struct Bench<'a> {
     bootstrap: &'a str,
     topics: Topics,
     with_peer: bool,
+    /// Of engines, so far.
+    runs: u32,
     journal: &'a mut Journal,
 }
 
@@ -120,13 +122,15 @@ impl Bench<'_> {
         &mut self,
         name: &str,
         query: &'static Query,
-        start: impl FnOnce() -> Result<E, String>,
+        start: impl FnOnce(&Query, &str, &str) -> Result<E, String>,
     ) -> Result<(Cost, String), String> {
         say::step(&format!("{:<8} {name}", query.name));
         let records = query.counted.iter().map(|t| self.count(*t)).sum();
         let load = measure::load();
         let meter = Meter::start(records);
-        let mut engine = start()?;
+        self.runs += 1;
+        let run = format!("{}_{}_{}", query.name, std::process::id(), self.runs);
+        let mut engine = start(query, self.bootstrap, &run)?;
         let cost = follow::follow(query, &mut engine, meter, &self.topics, self.bootstrap)?;
         self.journal.run(name, query.name, records, &cost, load);
         Ok((cost, engine.output().to_owned()))
@@ -135,14 +139,12 @@ impl Bench<'_> {
     /// One round of a query in both engines.
     fn query(&mut self, figures: &mut Figures) -> Result<(), String> {
         let query = figures.query;
-        let bootstrap = self.bootstrap;
-        let (cost, output) = self.run("weir", query, || Weir::start(query, bootstrap))?;
+        let (cost, output) = self.run("weir", query, Weir::start)?;
         figures.weir.push(cost);
         if self.with_peer {
             let peers = Peer::output_of(query);
             self.topics.create(&peers, PARTITIONS);
-            let (cost, peers) =
-                self.run("kafka-streams", query, || Peer::start(query, bootstrap))?;
+            let (cost, peers) = self.run("kafka-streams", query, Peer::start)?;
             figures.peer.push(cost);
             self.compare(query, &output, &peers)?;
         }
@@ -253,6 +255,7 @@ fn measure_all(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
             bootstrap: &bootstrap,
             topics,
             with_peer,
+            runs: 0,
             journal: &mut journal,
         };
         bench.clear();
