@@ -9,8 +9,8 @@ use arrow::datatypes::{
     Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
     TimestampMillisecondType, i256,
 };
-use weir_types::SqlType;
 use weir_types::java::{write_decimal, write_decimal_plain};
+use weir_types::{SqlType, own_scale};
 
 use crate::error::FormatError;
 
@@ -20,6 +20,7 @@ pub(crate) enum View<'a> {
     Integer(&'a [i32]),
     Bigint(&'a [i64]),
     Double(&'a [f64]),
+    /// Unscaled values at a common scale, some perhaps stand-ins ([`own_scale`]).
     Decimal {
         unscaled: &'a [i256],
         scale: u32,
@@ -155,16 +156,19 @@ pub(crate) fn columns<'a>(
         .collect()
 }
 
-/// Appends a decimal as `BigDecimal.toString` prints it.
+/// Appends a decimal as `BigDecimal.toString` prints it, with the scale that is its own.
 pub(crate) fn push_decimal(unscaled: i256, scale: u32, out: &mut Vec<u8>) {
+    let (unscaled, zeros) = own_scale::split(unscaled);
+    let scale = scale.saturating_sub(zeros);
     match unscaled.to_i128() {
         Some(small) => write_decimal(itoa::Buffer::new().format(small), scale, out),
         None => write_decimal(&unscaled.to_string(), scale, out),
     }
 }
 
-/// Appends a decimal without exponent.
+/// Appends a decimal without exponent, with its column's scale.
 pub(crate) fn push_decimal_plain(unscaled: i256, scale: u32, out: &mut Vec<u8>) {
+    let unscaled = own_scale::plain(unscaled);
     match unscaled.to_i128() {
         Some(small) => write_decimal_plain(itoa::Buffer::new().format(small), scale, out),
         None => write_decimal_plain(&unscaled.to_string(), scale, out),

@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, TimeUnit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use weir_types::java;
+use weir_types::{java, own_scale};
 
 /// Appends row `row` of `columns` as a JSON array.
 ///
@@ -50,12 +50,12 @@ fn write_value(array: &dyn Array, row: usize, in_struct: bool, out: &mut String)
             write_double(value, out);
         }
         DataType::Decimal256(_, scale) => {
-            let unscaled = any
+            let (unscaled, zeros) = any
                 .downcast_ref::<Decimal256Array>()
-                .map(|a| a.value(row).to_string());
+                .map_or_else(Default::default, |a| own_scale::split(a.value(row)));
             let mut text = String::new();
-            let scale = u32::try_from(*scale).unwrap_or(0);
-            java::write_decimal_plain(unscaled.as_deref().unwrap_or("0"), scale, &mut text);
+            let scale = u32::try_from(*scale).unwrap_or(0).saturating_sub(zeros);
+            java::write_decimal_plain(&unscaled.to_string(), scale, &mut text);
             if in_struct {
                 write_double(text.parse().unwrap_or(f64::NAN), out);
             } else {

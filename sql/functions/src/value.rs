@@ -16,8 +16,8 @@ use arrow::datatypes::{
     TimeUnit, TimestampMillisecondType, i256,
 };
 use datafusion::common::{Result, internal_err};
-use weir_types::SqlType;
 use weir_types::surrogates::units;
+use weir_types::{SqlType, own_scale};
 
 /// A value. Equality, hash and order are those of Java's objects: NaN equals itself and is the
 /// greatest, `-0.0` is less than `0.0`, text is ordered by UTF-16 units, bytes are signed, NULL is
@@ -70,7 +70,7 @@ impl Value {
             DataType::Int64 => Self::Bigint(array.as_primitive::<Int64Type>().value(row)),
             DataType::Float64 => Self::Double(array.as_primitive::<Float64Type>().value(row)),
             DataType::Decimal256(_, scale) => Self::Decimal(
-                array.as_primitive::<Decimal256Type>().value(row),
+                own_scale::plain(array.as_primitive::<Decimal256Type>().value(row)),
                 (*scale).max(0) as u32,
             ),
             DataType::Utf8 => Self::String(array.as_string::<i32>().value(row).to_owned()),

@@ -10,6 +10,7 @@
 //!  SqlError { code, message, position } what a user is told
 //!  row_errors                           what went wrong in one row of a batch
 //!  java                                 numbers, dates and decimals as Java prints them
+//!  own_scale                            decimals of less scale than their column
 //!  surrogates                           text that UTF-8 cannot hold
 //! ```
 //!
@@ -21,6 +22,7 @@ pub mod format_check;
 pub mod ident;
 pub mod java;
 mod java_digits;
+pub mod own_scale;
 pub mod partition;
 pub mod records;
 pub mod row_errors;

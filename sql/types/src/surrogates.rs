@@ -10,6 +10,8 @@
 //!  SUBSTRING ┘        (one UTF-16 unit)           └─ UTF-8 ─► ?, as where Java encodes it
 //! ```
 
+use std::borrow::Cow;
+
 /// First of the 2048 characters that stand for halves.
 const BASE: u32 = 0x10_F800;
 
@@ -64,6 +66,37 @@ pub fn from_units(units: impl IntoIterator<Item = u16>) -> String {
         .collect()
 }
 
+/// JSON text with the stand-ins of those of its `\uXXXX` escapes that are half a pair alone, for
+/// parsers that refuse these.
+pub fn halves_held(json: &str) -> Cow<'_, str> {
+    let unit = |at: usize| -> Option<u16> {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::new();
+    let (mut copied, mut from) = (0, 0);
+    while let Some(found) = json.get(from..).and_then(|rest| rest.find('\\')) {
+        let at = from + found;
+        from = at
+            + match unit(at) {
+                Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => 12,
+                Some(half @ 0xD800..=0xDFFF) => {
+                    out.push_str(json.get(copied..at).unwrap_or_default());
+                    out.extend(stand_in(half.into()));
+                    copied = at + 6;
+                    6
+                }
+                Some(_) => 6,
+                None => 1 + json[at + 1..].chars().next().map_or(0, char::len_utf8),
+            };
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.push_str(json.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
 /// Appends `text` as UTF-8, as Java encodes it: `?` for each half of a pair.
 pub fn write_utf8(text: &str, out: &mut Vec<u8>) {
     if !may_have_halves(text) {
@@ -102,6 +135,25 @@ mod tests {
             [1, 1, 2, 1]
         );
         assert!(may_have_halves(&text) && !may_have_halves("a😀"));
+    }
+
+    #[test]
+    fn halves_in_json() {
+        for (json, held) in [
+            (r#""a\nb""#, r#""a\nb""#),
+            (r#""\ud83d\ude00""#, r#""\ud83d\ude00""#),
+            (
+                r#""\ud83dx\ude00\u0041""#,
+                "\"\u{10F83D}x\u{10FE00}\\u0041\"",
+            ),
+            (r#""\\ud83d""#, r#""\\ud83d""#),
+            (r#""\ud83d\ud83d\ude00""#, "\"\u{10F83D}\\ud83d\\ude00\""),
+            (r"\한", r"\한"),
+            ("\\", "\\"),
+            ("\\ud8", "\\ud8"),
+        ] {
+            assert_eq!(halves_held(json), held, "{json}");
+        }
     }
 
     #[test]

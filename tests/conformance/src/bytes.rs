@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use weir_types::surrogates::halves_held;
 use weir_types::{FormatKind, SqlType, ValueFormat};
 
-use crate::case::{Window, without_lone_surrogates};
+use crate::case::Window;
 
 /// The bytes that `json` stands for in a record side with these columns.
 ///
@@ -112,7 +113,7 @@ pub(crate) fn decode(
         FormatKind::None | FormatKind::Delimited => Value::String(text()?),
         FormatKind::Json => {
             let text = text()?;
-            serde_json::from_str(&without_lone_surrogates(&text))
+            serde_json::from_str(&halves_held(&text))
                 .map_err(|error| format!("no JSON ({error}): {text}"))?
         }
         FormatKind::Kafka => match types {

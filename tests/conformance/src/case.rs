@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use weir_types::surrogates::stand_in;
+use weir_types::surrogates::halves_held;
 
 /// One case, its `{FORMAT}` and `{CONFIG}` filled in.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub(crate) struct Window {
 /// The cases of a file.
 pub(crate) fn load(path: &Path) -> Result<Vec<Case>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read: {error}"))?;
-    let text = without_lone_surrogates(&text);
+    let text = halves_held(&text);
     let file: Value = serde_json::from_str(&text).map_err(|error| format!("no JSON: {error}"))?;
     let tests = file
         .get("tests")
@@ -57,38 +57,6 @@ pub(crate) fn load(path: &Path) -> Result<Vec<Case>, String> {
         }
     }
     Ok(cases)
-}
-
-/// `\\uD800` to `\\uDFFF` without their other half as the private characters that stand for them
-/// in columns of text (`weir_types::surrogates`), since text in UTF-8 cannot hold them.
-pub(crate) fn without_lone_surrogates(text: &str) -> String {
-    let unit = |at: usize| -> Option<u16> {
-        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(digits, 16).ok()
-    };
-    let mut out = String::with_capacity(text.len());
-    let (mut copied, mut at) = (0, 0);
-    let bytes = text.as_bytes();
-    while at < bytes.len() {
-        if bytes[at] != b'\\' {
-            at += 1;
-            continue;
-        }
-        let step = match unit(at) {
-            Some(0xd800..=0xdbff) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
-            Some(half @ 0xd800..=0xdfff) => {
-                out.push_str(&text[copied..at]);
-                out.extend(stand_in(half.into()));
-                copied = at + 6;
-                6
-            }
-            Some(_) => 6,
-            None => 2,
-        };
-        at += step;
-    }
-    out.push_str(&text[copied.min(text.len())..]);
-    out
 }
 
 fn variants<'a>(test: &'a Value, key: &str) -> Vec<Option<&'a str>> {

@@ -22,8 +22,7 @@ use super::extremum::{Bytes, PrimitiveExtremes, Strings, TextExtremes};
 use super::offset::{OneByOffset, Rule, SomeByOffset};
 use super::spread::{Attributes, Histograms, histogram_type};
 use super::statistics::{Correlations, Deviations};
-use super::sum::{Averages, Sums};
-use super::sum_list::ListSums;
+use super::sum::{Addends, Averages, Elements, Summable, Sums, Values};
 use super::topk::Tops;
 
 /// What a builder gives.
@@ -65,45 +64,40 @@ pub(super) fn count(call: AggregateCall<'_>) -> Built {
     ))
 }
 
-pub(super) fn sum(call: AggregateCall<'_>) -> Built {
-    let sql_type = first(&call)?;
-    let (name, args, state) = (call.name, vec![sql_type.clone()], vec![sql_type.clone()]);
-    let data_type = sql_type.to_arrow();
-    let definition = match &sql_type {
-        SqlType::Integer => {
-            Definition::new(name, args, sql_type, state, Sums::<Int32Type>::default)
-        }
-        SqlType::Bigint => Definition::new(name, args, sql_type, state, Sums::<Int64Type>::default),
-        SqlType::Double => {
-            Definition::new(name, args, sql_type, state, Sums::<Float64Type>::default)
-        }
-        SqlType::Decimal { .. } => Definition::new(name, args, sql_type, state, move || {
-            DecimalSums::new(data_type.clone())
-        }),
-        _ => return Err(unsuitable(&call)),
-    };
+/// A sum of numbers of type `T`, which is also that of the result.
+fn sum_of<T: Summable, A: Addends>(call: AggregateCall<'_>, number: SqlType) -> Built {
+    let (args, state) = (call.arg_types, vec![number.clone()]);
+    let definition = Definition::new(call.name, args, number, state, Sums::<T, A>::default);
     Ok(Arc::new(definition.with_undo()))
+}
+
+pub(super) fn sum(call: AggregateCall<'_>) -> Built {
+    let number = first(&call)?;
+    match number {
+        SqlType::Integer => sum_of::<Int32Type, Values>(call, number),
+        SqlType::Bigint => sum_of::<Int64Type, Values>(call, number),
+        SqlType::Double => sum_of::<Float64Type, Values>(call, number),
+        SqlType::Decimal { .. } => {
+            let (args, state) = (call.arg_types, vec![number.clone()]);
+            let data_type = number.to_arrow();
+            let states = move || DecimalSums::new(data_type.clone());
+            let definition = Definition::new(call.name, args, number, state, states);
+            Ok(Arc::new(definition.with_undo()))
+        }
+        _ => Err(unsuitable(&call)),
+    }
 }
 
 pub(super) fn sum_list(call: AggregateCall<'_>) -> Built {
     let SqlType::Array(item) = first(&call)? else {
         return Err(unsuitable(&call));
     };
-    let (name, args) = (call.name, call.arg_types.clone());
-    let (returns, state) = (item.as_ref().clone(), vec![item.as_ref().clone()]);
-    let definition = match item.as_ref() {
-        SqlType::Integer => {
-            Definition::new(name, args, returns, state, ListSums::<Int32Type>::default)
-        }
-        SqlType::Bigint => {
-            Definition::new(name, args, returns, state, ListSums::<Int64Type>::default)
-        }
-        SqlType::Double => {
-            Definition::new(name, args, returns, state, ListSums::<Float64Type>::default)
-        }
-        _ => return Err(unsuitable(&call)),
-    };
-    Ok(Arc::new(definition.with_undo()))
+    match *item {
+        SqlType::Integer => sum_of::<Int32Type, Elements>(call, *item),
+        SqlType::Bigint => sum_of::<Int64Type, Elements>(call, *item),
+        SqlType::Double => sum_of::<Float64Type, Elements>(call, *item),
+        _ => Err(unsuitable(&call)),
+    }
 }
 
 pub(super) fn avg(call: AggregateCall<'_>) -> Built {

@@ -9,8 +9,9 @@ use arrow::array::{
 };
 use arrow::datatypes::{
     DataType, Date32Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMillisecondType,
+    TimestampMillisecondType, i256,
 };
+use weir_types::own_scale;
 
 use crate::aggregate::GroupStates;
 use crate::value::{compare_bytes, compare_doubles};
@@ -36,11 +37,17 @@ macro_rules! ranked {
 ranked!(
     Int32Type,
     Int64Type,
-    Decimal256Type,
     Date32Type,
     Time32MillisecondType,
     TimestampMillisecondType
 );
+
+/// The extreme keeps the scale that it came with.
+impl Ranked for Decimal256Type {
+    fn less(left: i256, right: i256) -> bool {
+        own_scale::plain(left) < own_scale::plain(right)
+    }
+}
 
 impl Ranked for Float64Type {
     fn less(left: f64, right: f64) -> bool {

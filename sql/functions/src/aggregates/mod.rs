@@ -27,7 +27,6 @@ mod slots;
 mod spread;
 mod statistics;
 mod sum;
-mod sum_list;
 mod table;
 mod topk;
 

@@ -1,9 +1,10 @@
-//! SUM and AVG over INTEGER, BIGINT and DOUBLE.
+//! SUM, SUM_LIST and AVG over INTEGER, BIGINT and DOUBLE.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, AsArray, Float64Array, Int64Array, PrimitiveArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, Float64Array, Int64Array, PrimitiveArray,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 
@@ -62,18 +63,74 @@ impl Summable for Float64Type {
     }
 }
 
-/// SUM: the sum so far, from 0.
-pub(super) struct Sums<T: Summable> {
-    sums: Vec<T::Native>,
+/// Where the numbers to add up lie in an argument.
+pub(super) trait Addends: Send + 'static {
+    /// Calls `add` with slot and number, in order; NULLs are skipped.
+    fn each<T: Summable>(
+        slots: &[u32],
+        rows: &[u32],
+        column: &ArrayRef,
+        add: impl FnMut(usize, T::Native),
+    );
 }
 
-impl<T: Summable> Default for Sums<T> {
-    fn default() -> Self {
-        Self { sums: Vec::new() }
+/// The values of a column: SUM.
+pub(super) struct Values;
+
+impl Addends for Values {
+    fn each<T: Summable>(
+        slots: &[u32],
+        rows: &[u32],
+        column: &ArrayRef,
+        add: impl FnMut(usize, T::Native),
+    ) {
+        slots::for_each_valid::<T>(slots, rows, column.as_primitive(), add);
     }
 }
 
-impl<T: Summable> GroupStates for Sums<T> {
+/// The elements of a column of arrays: SUM_LIST.
+pub(super) struct Elements;
+
+impl Addends for Elements {
+    fn each<T: Summable>(
+        slots: &[u32],
+        rows: &[u32],
+        column: &ArrayRef,
+        mut add: impl FnMut(usize, T::Native),
+    ) {
+        let lists = column.as_list::<i32>();
+        let items = lists.values().as_primitive::<T>();
+        let offsets = lists.value_offsets();
+        for (slot, row) in slots.iter().zip(rows) {
+            let row = *row as usize;
+            if lists.is_null(row) {
+                continue;
+            }
+            for item in offsets[row] as usize..offsets[row + 1] as usize {
+                if items.is_valid(item) {
+                    add(*slot as usize, items.value(item));
+                }
+            }
+        }
+    }
+}
+
+/// The sum so far, from 0.
+pub(super) struct Sums<T: Summable, A: Addends> {
+    sums: Vec<T::Native>,
+    addends: PhantomData<A>,
+}
+
+impl<T: Summable, A: Addends> Default for Sums<T, A> {
+    fn default() -> Self {
+        Self {
+            sums: Vec::new(),
+            addends: PhantomData,
+        }
+    }
+}
+
+impl<T: Summable, A: Addends> GroupStates for Sums<T, A> {
     fn resize(&mut self, len: usize) {
         self.sums.resize(len, T::Native::default());
     }
@@ -92,14 +149,14 @@ impl<T: Summable> GroupStates for Sums<T> {
 
     fn update(&mut self, slots: &[u32], rows: &[u32], args: &[ArrayRef]) {
         let sums = &mut self.sums;
-        slots::for_each_valid::<T>(slots, rows, args[0].as_primitive(), |slot, value| {
+        A::each::<T>(slots, rows, &args[0], |slot, value| {
             sums[slot] = T::add(sums[slot], value);
         });
     }
 
     fn undo(&mut self, slots: &[u32], rows: &[u32], args: &[ArrayRef]) {
         let sums = &mut self.sums;
-        slots::for_each_valid::<T>(slots, rows, args[0].as_primitive(), |slot, value| {
+        A::each::<T>(slots, rows, &args[0], |slot, value| {
             sums[slot] = T::sub(sums[slot], value);
         });
     }

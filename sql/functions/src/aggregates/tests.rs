@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::i256;
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{Decimal256Type, i256};
 use datafusion::scalar::ScalarValue;
-use weir_types::SqlType;
+use weir_types::{SqlType, own_scale};
 
 use super::hyperloglog::{Sketch, hash_bytes};
 use crate::aggregate::{Aggregate, GroupStates};
@@ -342,6 +342,34 @@ fn decimal_sum_beyond_its_precision_fails() {
     assert_eq!(states.failure(), None);
     states.update(&[0], &[1], &columns);
     assert!(states.failure().unwrap().contains("DECIMAL(2, 0)"));
+}
+
+#[test]
+fn decimal_sum_has_no_fraction_while_only_one_null_came() {
+    let call = case("SUM", &[SqlType::decimal(5, 2)]);
+    let decimal = |v: i128| Value::Decimal(i256::from_i128(v), 2);
+    let columns = call.columns(&rows(&[NULL, NULL, decimal(150), NULL]));
+    // Digits and the zeros that they lack, after each row.
+    let run = |states: &mut dyn GroupStates, row: u32| {
+        states.update(&[0], &[row], &columns);
+        let sums = states.results(&[0]);
+        own_scale::split(sums.as_primitive::<Decimal256Type>().value(0))
+    };
+    let mut states = call.resolve().unwrap().states();
+    states.resize(1);
+    let (zero, value) = (i256::ZERO, i256::from_i128(150));
+    let expected = [(zero, 2), (zero, 0), (value, 0), (value, 0)];
+    for (row, expected) in (0..).zip(expected) {
+        assert_eq!(run(states.as_mut(), row), expected, "row {row}");
+    }
+    states.reset(0);
+    assert_eq!(run(states.as_mut(), 0), (zero, 2));
+    // From a store the zero comes back with its fraction.
+    let saved = states.save(&[0]);
+    states.load(&[0], &saved);
+    assert_eq!(run(states.as_mut(), 1), (zero, 0));
+    states.reset(0);
+    assert_eq!(run(states.as_mut(), 2), (value, 0));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A call of one of our functions.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
@@ -152,26 +151,64 @@ pub(super) fn lower(
     Ok(call)
 }
 
-impl PartialEq for CallExpr {
-    fn eq(&self, other: &Self) -> bool {
-        self.function == other.function && self.args == other.args
-    }
-}
+/// What DataFusion asks of a node with a `function`, `args`, `try_new` of these, and `outcome`.
+macro_rules! call_node {
+    ($node:ty) => {
+        impl PartialEq for $node {
+            fn eq(&self, other: &Self) -> bool {
+                self.function == other.function && self.args == other.args
+            }
+        }
 
-impl Eq for CallExpr {}
+        impl Eq for $node {}
 
-impl Hash for CallExpr {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.function.hash(state);
-        self.args.hash(state);
-    }
-}
+        impl std::hash::Hash for $node {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.function.hash(state);
+                self.args.hash(state);
+            }
+        }
 
-impl fmt::Display for CallExpr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_call(f, self.function.name(), &self.args)
-    }
+        impl std::fmt::Display for $node {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::compile::call::write_call(f, self.function.name(), &self.args)
+            }
+        }
+
+        impl PhysicalExpr for $node {
+            fn data_type(&self, _schema: &Schema) -> Result<DataType> {
+                Ok(our_function(&self.function)?.sql_return_type().to_arrow())
+            }
+
+            fn nullable(&self, _schema: &Schema) -> Result<bool> {
+                Ok(true)
+            }
+
+            fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+                Ok(self.outcome(batch)?.value)
+            }
+
+            fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+                self.args.iter().collect()
+            }
+
+            fn with_new_children(
+                self: Arc<Self>,
+                children: Vec<Arc<dyn PhysicalExpr>>,
+            ) -> Result<Arc<dyn PhysicalExpr>> {
+                let function = Arc::clone(&self.function);
+                Ok(Arc::new(Self::try_new(function, children)?))
+            }
+
+            fn fmt_sql(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+    };
 }
+pub(super) use call_node;
+
+call_node!(CallExpr);
 
 pub(super) fn write_call(
     f: &mut fmt::Formatter<'_>,
@@ -183,38 +220,6 @@ pub(super) fn write_call(
         write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
     }
     f.write_str(")")
-}
-
-impl PhysicalExpr for CallExpr {
-    fn data_type(&self, _schema: &Schema) -> Result<DataType> {
-        Ok(our_function(&self.function)?.sql_return_type().to_arrow())
-    }
-
-    fn nullable(&self, _schema: &Schema) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        Ok(self.outcome(batch)?.value)
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        self.args.iter().collect()
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn PhysicalExpr>>,
-    ) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Self::try_new(
-            Arc::clone(&self.function),
-            children,
-        )?))
-    }
-
-    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
 }
 
 /// The result of a call as DataFusion takes it.

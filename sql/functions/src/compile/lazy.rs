@@ -5,8 +5,6 @@
 //!        └ an argument that reports nothing is evaluated on all rows, without selecting any
 //! ```
 
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -22,7 +20,7 @@ use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::PhysicalExpr;
 
-use super::call::{CallExpr, our_function, write_call};
+use super::call::{CallExpr, call_node, our_function};
 use super::outcome::{Outcome, evaluate};
 use crate::kernel::row_error;
 use crate::registry::Laziness;
@@ -353,55 +351,4 @@ fn select(rows: usize, chosen: &[u32]) -> BooleanArray {
     BooleanArray::from(selection)
 }
 
-impl PartialEq for LazyExpr {
-    fn eq(&self, other: &Self) -> bool {
-        self.function == other.function && self.args == other.args
-    }
-}
-
-impl Eq for LazyExpr {}
-
-impl Hash for LazyExpr {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.function.hash(state);
-        self.args.hash(state);
-    }
-}
-
-impl fmt::Display for LazyExpr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_call(f, self.function.name(), &self.args)
-    }
-}
-
-impl PhysicalExpr for LazyExpr {
-    fn data_type(&self, _schema: &Schema) -> Result<DataType> {
-        self.return_type()
-    }
-
-    fn nullable(&self, _schema: &Schema) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        Ok(self.outcome(batch)?.value)
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        self.args.iter().collect()
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn PhysicalExpr>>,
-    ) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Self::try_new(
-            Arc::clone(&self.function),
-            children,
-        )?))
-    }
-
-    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
+call_node!(LazyExpr);

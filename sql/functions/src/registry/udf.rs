@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::scalar::ScalarValue;
+use weir_types::own_scale::plain_column;
 use weir_types::{SqlType, row_errors};
 
 use crate::kernel::{Arg, Call, CallCache};
@@ -240,11 +241,12 @@ impl Hash for Udf {
     }
 }
 
-/// What DataFusion evaluated as an argument of SQL type `sql_type`.
+/// What DataFusion evaluated as an argument of SQL type `sql_type`; decimals are at their column's
+/// scale.
 pub(crate) fn to_arg(value: ColumnarValue, sql_type: Option<&SqlType>) -> Result<Arg> {
     Ok(match value {
         ColumnarValue::Array(array) => Arg {
-            array,
+            array: plain_column(array),
             constant: false,
         },
         ColumnarValue::Scalar(ScalarValue::Null) => {
@@ -255,7 +257,7 @@ pub(crate) fn to_arg(value: ColumnarValue, sql_type: Option<&SqlType>) -> Result
             }
         }
         ColumnarValue::Scalar(value) => Arg {
-            array: value.to_array()?,
+            array: plain_column(value.to_array()?),
             constant: true,
         },
     })

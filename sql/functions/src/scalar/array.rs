@@ -54,9 +54,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The elements without repetitions.",
         &[Variant::new(&[ARRAY], Type::Array(&T), |call| {
-            values(call, |row| {
-                Some(Value::Array(distinct(items(call, 0, row)?)))
-            })
+            of_array(call, |array| Some(Value::Array(distinct(array))))
         })],
     ),
     Function::scalar(
@@ -64,15 +62,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The distinct elements of one array that another lacks.",
         &[Variant::new(&[LEFT, RIGHT], Type::Array(&T), |call| {
-            values(call, |row| {
-                let (left, right) = (items(call, 0, row)?, items(call, 1, row)?);
-                let right: AHashSet<Value> = right.into_iter().collect();
-                let kept = left
-                    .into_iter()
-                    .filter(|item| !right.contains(item))
-                    .collect();
-                Some(Value::Array(distinct(kept)))
-            })
+            of_two_arrays(call, |left, right| kept(left, right, false))
         })],
     ),
     Function::scalar(
@@ -80,15 +70,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The distinct elements that two arrays have in common.",
         &[Variant::new(&[LEFT, RIGHT], Type::Array(&T), |call| {
-            values(call, |row| {
-                let (left, right) = (items(call, 0, row)?, items(call, 1, row)?);
-                let right: AHashSet<Value> = right.into_iter().collect();
-                let kept = left
-                    .into_iter()
-                    .filter(|item| right.contains(item))
-                    .collect();
-                Some(Value::Array(distinct(kept)))
-            })
+            of_two_arrays(call, |left, right| kept(left, right, true))
         })],
     ),
     Function::scalar(
@@ -125,9 +107,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The greatest element that is not NULL.",
         &[Variant::new(&[ARRAY], T, |call| {
-            values(call, |row| {
-                comparable(items(call, 0, row)?, 1)?.into_iter().max()
-            })
+            of_array(call, |array| comparable(array, 1)?.into_iter().max())
         })],
     ),
     Function::scalar(
@@ -135,9 +115,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The least element that is not NULL.",
         &[Variant::new(&[ARRAY], T, |call| {
-            values(call, |row| {
-                comparable(items(call, 0, row)?, 1)?.into_iter().min()
-            })
+            of_array(call, |array| comparable(array, 1)?.into_iter().min())
         })],
     ),
     Function::scalar(
@@ -178,10 +156,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The distinct elements of two arrays.",
         &[Variant::new(&[LEFT, RIGHT], Type::Array(&T), |call| {
-            values(call, |row| {
-                let (mut left, right) = (items(call, 0, row)?, items(call, 1, row)?);
-                left.extend(right);
-                Some(Value::Array(distinct(left)))
+            of_two_arrays(call, |left, right| {
+                distinct(left.into_iter().chain(right).collect())
             })
         })],
     ),
@@ -232,13 +208,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "CUBE_EXPLODE",
         "A row for each way of replacing elements by NULL.",
         &[Variant::new(&[COLUMNS], Type::Array(&T), |call| {
-            values(call, |row| {
-                Some(Value::Array(
-                    cube(&items(call, 0, row)?)?
-                        .into_iter()
-                        .map(Value::Array)
-                        .collect(),
-                ))
+            of_array(call, |array| {
+                let rows = cube(&array)?.into_iter().map(Value::Array);
+                Some(Value::Array(rows.collect()))
             })
         })],
     ),
@@ -256,6 +228,31 @@ fn explode(call: &Call<'_>) -> Result<ArrayRef> {
 /// A column of the return type.
 fn values(call: &Call<'_>, value: impl FnMut(usize) -> Option<Value>) -> Result<ArrayRef> {
     call.to_values(value)
+}
+
+/// A column of what `value` makes of the elements of the one array; NULL gives NULL.
+fn of_array(call: &Call<'_>, value: impl Fn(Vec<Value>) -> Option<Value>) -> Result<ArrayRef> {
+    values(call, |row| value(items(call, 0, row)?))
+}
+
+/// A column of the arrays that `join` makes of two; a NULL among them gives NULL.
+fn of_two_arrays(
+    call: &Call<'_>,
+    join: impl Fn(Vec<Value>, Vec<Value>) -> Vec<Value>,
+) -> Result<ArrayRef> {
+    values(call, |row| {
+        let (left, right) = (items(call, 0, row)?, items(call, 1, row)?);
+        Some(Value::Array(join(left, right)))
+    })
+}
+
+/// The distinct elements of `left` that `right` has, or has not.
+fn kept(left: Vec<Value>, right: Vec<Value>, shared: bool) -> Vec<Value> {
+    let right: AHashSet<Value> = right.into_iter().collect();
+    let kept = left
+        .into_iter()
+        .filter(|item| right.contains(item) == shared);
+    distinct(kept.collect())
 }
 
 /// The elements of ARRAY argument `index`, `None` if it is NULL.

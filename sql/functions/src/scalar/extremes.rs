@@ -3,11 +3,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ArrowPrimitiveType, ListBuilder, PrimitiveBuilder};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, Decimal256Array, ListBuilder, PrimitiveBuilder,
+};
 use arrow::compute::{cast, interleave};
-use arrow::datatypes::{ArrowNativeType, Int32Type, Int64Type};
+use arrow::datatypes::{ArrowNativeType, Decimal256Type, Int32Type, Int64Type};
 use datafusion::common::Result;
-use weir_types::SqlType;
+use weir_types::{SqlType, own_scale};
 
 use crate::kernel::{Call, Primitive, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
@@ -165,7 +167,38 @@ fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<ArrayRef> {
         picked.push((from, call.args.get(from).map_or(0, |arg| arg.index(row))));
     }
     let columns: Vec<&dyn arrow::array::Array> = columns.iter().map(AsRef::as_ref).collect();
-    Ok(interleave(&columns, &picked)?)
+    let chosen = interleave(&columns, &picked)?;
+    Ok(with_own_scales(call, &chosen, &picked).unwrap_or(chosen))
+}
+
+/// Decimals that each keep the scale of the argument that they came from; `None` if all arguments
+/// have the result's.
+fn with_own_scales(
+    call: &Call<'_>,
+    chosen: &ArrayRef,
+    picked: &[(usize, usize)],
+) -> Option<ArrayRef> {
+    let SqlType::Decimal { scale, .. } = call.return_type else {
+        return None;
+    };
+    let lacking = |arg: &SqlType| match arg {
+        SqlType::Decimal { scale: own, .. } => scale.saturating_sub(*own),
+        _ => 0,
+    };
+    let lacking: Vec<u32> = call.arg_types.iter().map(lacking).collect();
+    if lacking.iter().all(|zeros| *zeros == 0) {
+        return None;
+    }
+    let decimals = chosen.as_primitive_opt::<Decimal256Type>()?;
+    let values = decimals
+        .values()
+        .iter()
+        .zip(picked)
+        .map(|(value, (from, _))| {
+            own_scale::stand_in(*value, lacking.get(*from).copied().unwrap_or(0))
+        });
+    let array = Decimal256Array::new(values.collect(), decimals.nulls().cloned());
+    Some(Arc::new(array.with_data_type(decimals.data_type().clone())))
 }
 
 fn series<T: ArrowPrimitiveType>(call: &Call<'_>, make: fn(i128) -> T::Native) -> Result<ArrayRef> {

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use datafusion::common::Result;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
+use weir_types::surrogates::halves_held;
 use weir_types::{SqlType, java};
 
 use arrow::array::{MapBuilder, StringBuilder};
@@ -156,7 +157,7 @@ fn array_contains(call: &Call<'_>) -> Result<ArrayRef> {
     call.to_booleans(|row| {
         let text = text.get(row)?;
         let wanted = call.value(1, row).ok()?;
-        Some(leading_items(text).any(|item| is_same(&item, &wanted)))
+        Some(leading_items(&halves_held(text)).any(|item| is_same(&item, &wanted)))
     })
 }
 

@@ -4,10 +4,11 @@
 use std::fmt::Write;
 
 use serde_json::Value as Json;
+use weir_types::surrogates::halves_held;
 
 /// The first JSON value of `text`, whatever follows; `None` if there is none.
 pub(super) fn first_value(text: &str) -> Option<Json> {
-    serde_json::Deserializer::from_str(text)
+    serde_json::Deserializer::from_str(&halves_held(text))
         .into_iter::<Json>()
         .next()?
         .ok()
@@ -177,6 +178,7 @@ mod tests {
             ("[1,2", false),
             ("\"\n\"", false),
             ("\u{feff}{}", false),
+            (r#"["\ud83d"]"#, true),
             ("", false),
             ("NaN", false),
         ] {
