@@ -23,7 +23,7 @@ use super::group_by::{AggregateSpec, accept, window_columns};
 use super::groups::{Groups, StateLayout};
 use super::held::{Held, append};
 use super::window_close::WindowClose;
-use super::{Context, Operator, only};
+use super::{Context, Operator, only, save_numbers, saved_numbers};
 use crate::EngineError;
 use crate::batch::{Batch, Keys, OldRows, concat_columns, take_columns};
 
@@ -501,15 +501,20 @@ impl Operator for Aggregate {
     }
 
     fn save(&self) -> String {
-        self.close
-            .as_ref()
-            .map(WindowClose::save)
-            .unwrap_or_default()
+        if self.spec.window.is_none() {
+            return String::new();
+        }
+        let close = self.close.as_ref().and_then(WindowClose::last_close);
+        save_numbers(&[Some(self.stream_time), Some(self.store_time), close])
     }
 
     fn restore(&mut self, saved: &str) {
+        let mut numbers = saved_numbers(saved);
+        let mut next = || numbers.next().flatten();
+        self.stream_time = next().unwrap_or(-1);
+        self.store_time = next().unwrap_or(-1);
         if let Some(close) = &mut self.close {
-            close.restore(saved);
+            close.set_last_close(next());
         }
     }
 }

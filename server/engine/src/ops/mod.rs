@@ -111,7 +111,8 @@ pub(crate) trait Operator: Send {
     /// The stores were changed from outside: forget what memory holds.
     fn stores_changed(&mut self) {}
 
-    /// What must survive a restart besides the stores; empty if nothing.
+    /// What must survive a restart besides the stores; empty if nothing. Without `;` and `,`, which
+    /// the task's text has for itself.
     fn save(&self) -> String {
         String::new()
     }
@@ -124,6 +125,21 @@ pub(crate) trait Operator: Send {
 /// a sub-topology.
 pub(crate) type OperatorSpec =
     Box<dyn Fn(u32) -> Result<Box<dyn Operator>, EngineError> + Send + Sync>;
+
+/// Text of numbers for [`Operator::save`].
+pub(crate) fn save_numbers(numbers: &[Option<i64>]) -> String {
+    let texts: Vec<String> = numbers
+        .iter()
+        .map(|number| number.map(|n| n.to_string()).unwrap_or_default())
+        .collect();
+    texts.join(":")
+}
+
+/// What [`save_numbers`] was given; `None` for what is missing.
+pub(crate) fn saved_numbers(text: &str) -> impl Iterator<Item = Option<i64>> {
+    let numbers = text.split(':').map(|number| number.parse().ok());
+    numbers.chain(std::iter::repeat(None))
+}
 
 /// The only input of an operator that has one.
 pub(crate) fn only(inputs: Vec<Batch>) -> Batch {

@@ -28,7 +28,7 @@ use weir_types::records::EncodedColumn;
 
 use super::group_by::{AggregateSpec, accept, window_columns};
 use super::groups::{StateLayout, results, write_state};
-use super::{Context, Operator, only};
+use super::{Context, Operator, only, save_numbers, saved_numbers};
 use crate::EngineError;
 use crate::batch::{Batch, OldRows, take_columns};
 
@@ -449,13 +449,16 @@ impl Operator for SessionAggregate {
     }
 
     fn save(&self) -> String {
-        self.last_close
-            .map(|close| close.to_string())
-            .unwrap_or_default()
+        let (stream, store) = (self.stream_time, self.store_time);
+        save_numbers(&[Some(stream), Some(store), self.last_close])
     }
 
     fn restore(&mut self, saved: &str) {
-        self.last_close = saved.parse().ok();
+        let mut numbers = saved_numbers(saved);
+        let mut next = || numbers.next().flatten();
+        self.stream_time = next().unwrap_or(-1);
+        self.store_time = next().unwrap_or(-1);
+        self.last_close = next();
     }
 }
 

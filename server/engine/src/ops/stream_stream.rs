@@ -27,7 +27,7 @@ use weir_state::codec::{ColumnView, RowReader, write_row};
 use weir_types::records::EncodedColumn;
 
 use super::table_table::pick;
-use super::{Context, Operator};
+use super::{Context, Operator, save_numbers, saved_numbers};
 use crate::EngineError;
 use crate::batch::{Batch, Keys, project};
 
@@ -538,10 +538,18 @@ impl Operator for StreamStreamJoin {
     }
 
     fn save(&self) -> String {
-        self.counter.to_string()
+        let [left, right] = self.store_time;
+        let counter = i64::try_from(self.counter).ok();
+        let times = [Some(self.stream_time), Some(left), Some(right), self.oldest];
+        save_numbers(&[&[counter][..], &times].concat())
     }
 
     fn restore(&mut self, saved: &str) {
-        self.counter = saved.parse().unwrap_or(0);
+        let mut numbers = saved_numbers(saved);
+        let mut next = || numbers.next().flatten();
+        self.counter = next().map_or(0, i64::unsigned_abs);
+        self.stream_time = next().unwrap_or(-1);
+        self.store_time = [next().unwrap_or(-1), next().unwrap_or(-1)];
+        self.oldest = next();
     }
 }

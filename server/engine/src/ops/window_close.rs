@@ -68,14 +68,13 @@ impl WindowClose {
         self.open = None;
     }
 
-    pub(crate) fn save(&self) -> String {
+    /// Close time that was released last.
+    pub(crate) fn last_close(&self) -> Option<i64> {
         self.last_close
-            .map(|close| close.to_string())
-            .unwrap_or_default()
     }
 
-    pub(crate) fn restore(&mut self, saved: &str) {
-        self.last_close = saved.parse().ok();
+    pub(crate) fn set_last_close(&mut self, last_close: Option<i64>) {
+        self.last_close = last_close;
     }
 
     /// Emits the windows that the closings release.

@@ -8,7 +8,7 @@ use weir_planner::stream::*;
 
 use super::*;
 
-fn row() -> impl Strategy<Value = Row> {
+pub(super) fn row() -> impl Strategy<Value = Row> {
     let key = prop_oneof![1 => Just(None), 8 => "[abc]".prop_map(Some)];
     let number =
         prop_oneof![1 => Just("null".to_owned()), 6 => (-3..9).prop_map(|v: i32| v.to_string())];
@@ -56,7 +56,7 @@ fn table_join(join_type: JoinType) -> LogicalPlan {
     StreamNode::TableTableJoin(TableTableJoin { inputs }).into_plan()
 }
 
-fn plans() -> Vec<(&'static str, LogicalPlan)> {
+pub(super) fn plans() -> Vec<(&'static str, LogicalPlan)> {
     let stream = || source("S", Stream);
     let table = || source("S", Table);
     let stream_table = |join_type| {

@@ -4,6 +4,7 @@
 
 mod invariance;
 mod operators;
+mod restart;
 
 use std::sync::Arc;
 
