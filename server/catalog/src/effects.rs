@@ -155,26 +155,30 @@ impl RuntimeView for Weir {
         let Some(group) = self.fleet.running_group(id) else {
             return Vec::new();
         };
-        let committed = self.admin.group_offsets(&group).unwrap_or_default();
+        let places: Vec<TopicPartition> = topics
+            .iter()
+            .flat_map(|topic| {
+                let count = self.topic(topic).ok().flatten().map_or(0, |(n, _)| n);
+                (0..count).map(|partition| TopicPartition::new(*topic, partition))
+            })
+            .collect();
+        let committed = self.admin.committed(&group, &places).unwrap_or_default();
         let mut tasks: BTreeMap<i32, Vec<Value>> = BTreeMap::new();
-        for topic in topics {
-            let count = self.topic(topic).ok().flatten().map_or(0, |(n, _)| n);
-            for partition in 0..count {
-                let place = TopicPartition::new(*topic, partition);
-                let known = committed
-                    .iter()
-                    .find(|c| c.topic == place.topic && c.partition == partition);
-                // The end is told once something was read.
-                let end = known.and_then(|_| {
-                    let ends = self.admin.offsets(&[place], OffsetAt::End).ok()?;
-                    ends.first().copied()
-                });
-                tasks.entry(partition).or_default().push(json!({
-                    "topicPartitionEntity": { "topic": topic, "partition": partition },
-                    "endOffset": end.unwrap_or(-1),
-                    "committedOffset": known.map_or(-1, |c| c.offset),
-                }));
-            }
+        for place in places {
+            let (topic, partition) = (place.topic.clone(), place.partition);
+            let known = committed
+                .iter()
+                .find(|c| c.topic == topic && c.partition == partition);
+            // The end is told once something was read.
+            let end = known.and_then(|_| {
+                let ends = self.admin.offsets(&[place], OffsetAt::End).ok()?;
+                ends.first().copied()
+            });
+            tasks.entry(partition).or_default().push(json!({
+                "topicPartitionEntity": { "topic": topic, "partition": partition },
+                "endOffset": end.unwrap_or(-1),
+                "committedOffset": known.map_or(-1, |c| c.offset),
+            }));
         }
         let task = |(partition, offsets): (i32, Vec<Value>)| {
             json!({
@@ -189,7 +193,8 @@ impl RuntimeView for Weir {
     fn offset_summary(&self, id: &str) -> Option<Value> {
         let group = self.fleet.running_group(id)?;
         let mut committed: BTreeMap<String, Vec<(TopicPartition, i64)>> = BTreeMap::new();
-        let entries = self.admin.group_offsets(&group).ok()?;
+        let reads = self.fleet.runtime().reads(id);
+        let entries = self.admin.committed(&group, &reads).ok()?;
         // What a query has not read yet is no progress to show.
         for entry in entries.into_iter().filter(|entry| entry.offset > 0) {
             let partition = TopicPartition::new(&entry.topic, entry.partition);

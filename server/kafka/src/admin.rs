@@ -18,7 +18,12 @@ pub struct Admin {
     client: Client,
     config: ClientConfig,
     wait: Duration,
+    /// When librdkafka gives a request up by itself.
+    request_timeout: Duration,
 }
+
+/// The longest time that librdkafka lets a request have.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +80,7 @@ impl Admin {
             client,
             config,
             wait,
+            request_timeout: wait,
         })
     }
 
@@ -86,20 +92,15 @@ impl Admin {
         &self.config
     }
 
-    /// Fails unless a broker answers. librdkafka 2.12 may abort the process (an assertion on
-    /// `eonce->refcnt`) when a request to a group's coordinator is under way while the broker goes
-    /// down, so such requests are made only to a cluster that answered a moment ago.
-    pub(crate) fn check_alive(&self, operation: impl Fn() -> String) -> Result<()> {
-        let mut metadata: *const rd_kafka_metadata = ptr::null();
-        let none = ptr::null_mut();
-        // SAFETY: the metadata is destroyed at once
-        unsafe {
-            let wait = millis(self.wait);
-            let code = rd_kafka_metadata(self.client.native(), 0, none, &mut metadata, wait);
-            check(code, operation)?;
-            rd_kafka_metadata_destroy(metadata);
-        }
-        Ok(())
+    /// The same on a client of its own, for requests to a group's coordinator.
+    ///
+    /// librdkafka 2.12 does not withdraw such a request when its time is over: once the
+    /// coordinator is found all the same, an assertion (`eonce->refcnt > 0`) ends the process. A
+    /// request of this client has no end of its own within our wait, and goes with the client.
+    pub(crate) fn apart(&self) -> Result<Self> {
+        let mut admin = Self::new(&self.config, self.wait)?;
+        admin.request_timeout = LONGEST;
+        Ok(admin)
     }
 
     /// How long each call waits.
@@ -433,7 +434,7 @@ impl Admin {
         operation: rd_kafka_admin_op_t,
     ) -> *mut rd_kafka_AdminOptions_t {
         let mut message = [0 as c_char; 128];
-        let wait = millis(self.wait);
+        let wait = millis(self.request_timeout);
         // SAFETY: a fresh object; the buffer is as long as is said
         unsafe {
             let options = rd_kafka_AdminOptions_new(self.client.native(), operation);

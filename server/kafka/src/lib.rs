@@ -29,13 +29,13 @@ mod offsets;
 pub mod producer;
 mod raw;
 pub mod reader;
+mod time_zero;
 pub mod transaction;
 
 pub use admin::{Admin, NewTopic, PartitionInfo, TopicDescription};
 pub use config::{ClientConfig, Role};
 pub use consumer::{Consumer, FetchId, Fetched, Polled, Waker};
 pub use error::{ErrorKind, KafkaError, Result};
-pub use groups::{GroupDescription, GroupMemberInfo};
 pub use member::{GroupMember, MemberEvent};
 pub use offsets::{GroupOffset, OffsetAt, TopicPartition};
 pub use producer::{Producer, TopicHandle};

@@ -2,20 +2,25 @@
 //!
 //! ```text
 //!   join ─► poll ─► Assigned(partitions) ─► accept ─► metadata(): generation of this assignment
-//!              └──► Revoked ─► (finish what is open) ─► release ─► poll …
+//!              └──► Revoked ─► (finish what is open) ─► release ─► poll … ─► leave
 //! ```
 //!
 //! Invariant: metadata taken after an assignment is of that generation. Once another member took
 //! over, the broker refuses whatever is committed under it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::bindings::*;
 
 use crate::config::ClientConfig;
 use crate::error::{KafkaError, Result};
-use crate::raw::{Client, Event, GroupMetadata, PartitionList, Queue, check, entries, failure};
+use crate::raw::{
+    Client, Event, GroupMetadata, PartitionList, Queue, check, entries, failure, take_error,
+};
+
+/// Between two looks at whether a member has left.
+const STEP: Duration = Duration::from_millis(5);
 
 /// What happened to a membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,41 @@ impl GroupMember {
             client,
             topic: topic.to_owned(),
         })
+    }
+
+    /// Leaves the group at once, so that others take over: without this a member that ends is
+    /// waited for until its session is over, in case it comes back. Waits up to `wait` for the
+    /// broker to know; what is assigned must have been given up.
+    ///
+    /// librdkafka does not let a member with an instance id leave when it closes (KIP-345), but it
+    /// does when it unsubscribes.
+    pub fn leave(self, wait: Duration) -> Result<()> {
+        let operation = || "leave group".to_owned();
+        let until = Instant::now() + wait;
+        let left = |done: &dyn Fn() -> bool| {
+            while !done() {
+                let rest = until.saturating_duration_since(Instant::now());
+                if rest.is_zero() {
+                    return Err(KafkaError::timed_out(operation()));
+                }
+                if let Some(MemberEvent::Revoked) = self.poll(rest.min(STEP)) {
+                    self.release()?;
+                }
+            }
+            Ok(())
+        };
+        // SAFETY: the client is live
+        let code = unsafe { rd_kafka_unsubscribe(self.client.native()) };
+        check(code, operation)?;
+        // The member id is given up in the moment in which the request goes out.
+        left(&|| GroupMetadata::of_member(&self.client).is_none_or(|m| m.member_id().is_empty()))?;
+        // SAFETY: client and queue are live; closing waits for the answer to that request
+        unsafe {
+            let error = rd_kafka_consumer_close_queue(self.client.native(), self.queue.0);
+            take_error(error, operation)?;
+        }
+        // SAFETY: the client is live
+        left(&|| unsafe { rd_kafka_consumer_closed(self.client.native()) } == 1)
     }
 
     /// What happens next, if something does in time. To be called all the time: a member that does

@@ -4,7 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::bindings::{rd_kafka_handle_mock_cluster, rd_kafka_mock_cluster_bootstraps};
+use rdkafka::bindings::{
+    rd_kafka_handle_mock_cluster, rd_kafka_mock_broker_set_down, rd_kafka_mock_broker_set_up,
+    rd_kafka_mock_cluster_bootstraps,
+};
 use weir_types::partition::partition_of;
 use weir_types::records::EncodedBatch;
 
@@ -86,13 +89,12 @@ fn records_arrive_as_they_were_sent() {
         (Some(&b""[..]), Some(&b""[..]))
     );
     assert_eq!((batch.key(2), batch.value(2)), (None, None));
-    // The client writes 0 as "now": 1 is as near as it gets.
     let timestamps: Vec<_> = batch
         .records
         .iter()
         .map(|r| (r.offset, r.timestamp))
         .collect();
-    assert_eq!(timestamps, [(0, 1_700_000_000_000), (1, 5), (2, 1)]);
+    assert_eq!(timestamps, [(0, 1_700_000_000_000), (1, 5), (2, 0)]);
     let headers: Vec<_> = batch
         .headers
         .iter()
@@ -184,4 +186,36 @@ fn a_producer_without_a_cluster_gives_up_in_time() {
     let result = TransactionalProducer::open(&config, "t", Duration::from_millis(300));
     assert_eq!(result.err().map(|e| e.kind), Some(ErrorKind::TimedOut));
     assert!(begin.elapsed() < WAIT);
+}
+
+#[test]
+fn a_coordinator_that_comes_late_does_no_harm() {
+    let (producer, config) = cluster();
+    // The broker is known, and then it is gone.
+    let patience = Duration::from_millis(300);
+    let admin = Admin::new(&config, patience).unwrap();
+    admin.topics().unwrap();
+    let set = |up: bool| {
+        // SAFETY: the producer has a mock cluster as long as it lives; its brokers start at 1
+        unsafe {
+            let mock = rd_kafka_handle_mock_cluster(producer.client().native());
+            match up {
+                true => rd_kafka_mock_broker_set_up(mock, 1),
+                false => rd_kafka_mock_broker_set_down(mock, 1),
+            }
+        };
+    };
+    set(false);
+    let begin = Instant::now();
+    let late = admin.delete_group("g").unwrap_err();
+    assert_eq!(late.kind, ErrorKind::TimedOut, "{late}");
+    assert!(begin.elapsed() < WAIT, "{:?}", begin.elapsed());
+    set(true);
+    // With the broker back, what was asked for in vain must not be taken up: librdkafka would end
+    // the process.
+    while let Err(error) = admin.topics() {
+        assert!(begin.elapsed() < WAIT, "{error}");
+    }
+    let other = Admin::new(&config, WAIT).unwrap();
+    assert_eq!(other.topics().unwrap(), admin.topics().unwrap());
 }

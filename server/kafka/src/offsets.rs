@@ -1,14 +1,13 @@
 //! Offsets: where topics begin and end, and what groups have committed.
 
 use std::ffi::c_void;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings::*;
 
 use crate::admin::Admin;
 use crate::error::{ErrorKind, Result};
-use crate::raw::{
-    Client, PartitionList, Queue, check, cstring, entries, failure, millis, take_error,
-};
+use crate::raw::{Client, PartitionList, Queue, check, entries, millis, take_error};
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,19 +55,46 @@ pub enum OffsetAt {
 }
 
 /// How long librdkafka 2.12 keeps the answer that a topic does not exist, and a little more.
-const NEGATIVE_CACHE: std::time::Duration = std::time::Duration::from_millis(120);
+const NEGATIVE_CACHE: Duration = Duration::from_millis(120);
+
+/// Between two looks at a partition that has no leader just now.
+const ELECTION: Duration = Duration::from_millis(20);
+
+impl PartitionList {
+    /// Partitions, each with an offset.
+    fn of<'a>(
+        partitions: impl ExactSizeIterator<Item = (&'a TopicPartition, i64)>,
+    ) -> Result<Self> {
+        let mut list = Self::new(partitions.len());
+        for (p, offset) in partitions {
+            list.add(&p.topic, p.partition, offset, "")?;
+        }
+        Ok(list)
+    }
+}
 
 impl Admin {
-    /// An offset of each partition, in order. One request per broker.
+    /// An offset of each partition, in order. One request per broker; asked again while a
+    /// partition changes its leader.
     pub fn offsets(&self, partitions: &[TopicPartition], at: OffsetAt) -> Result<Vec<i64>> {
-        match self.ask_offsets(partitions, at) {
-            // librdkafka remembers for this long that a topic was missing when it was asked for:
-            // it may have been made since.
-            Err(error) if !matches!(error.kind, ErrorKind::TimedOut | ErrorKind::Retriable) => {
-                std::thread::sleep(NEGATIVE_CACHE);
-                self.ask_offsets(partitions, at)
+        let until = Instant::now() + self.wait();
+        let mut refused = false;
+        loop {
+            match self.ask_offsets(partitions, at) {
+                Err(error) if error.kind == ErrorKind::Retriable && Instant::now() < until => {
+                    std::thread::sleep(ELECTION);
+                }
+                // librdkafka remembers for this long that a topic was missing when it was asked
+                // for: it may have been made since.
+                Err(error)
+                    if !refused
+                        && !matches!(error.kind, ErrorKind::TimedOut | ErrorKind::Retriable) =>
+                {
+                    refused = true;
+                    std::thread::sleep(NEGATIVE_CACHE);
+                }
+                answer => return answer,
             }
-            answer => answer,
         }
     }
 
@@ -82,10 +108,7 @@ impl Admin {
             OffsetAt::End => (-1, 0),
             OffsetAt::Time(ms) => (ms.max(0), 1),
         };
-        let mut list = PartitionList::new(partitions.len());
-        for p in partitions {
-            list.add(&p.topic, p.partition, spec, "")?;
-        }
+        let list = PartitionList::of(partitions.iter().map(|p| (p, spec)))?;
         let operation = || "list offsets".to_owned();
         // SAFETY: the list is copied by the call; results are read while the event lives
         let found: Vec<(String, i32, i64)> = unsafe {
@@ -163,15 +186,8 @@ impl Admin {
             .with("enable.auto.commit", "false");
         let client =
             Client::new(rd_kafka_type_t::RD_KAFKA_CONSUMER, &config, |_| {})?.without_close();
-        let mut list = PartitionList::new(partitions.len());
-        for p in partitions {
-            list.add(
-                &p.topic,
-                p.partition,
-                i64::from(RD_KAFKA_OFFSET_INVALID),
-                "",
-            )?;
-        }
+        let none = i64::from(RD_KAFKA_OFFSET_INVALID);
+        let list = PartitionList::of(partitions.iter().map(|p| (p, none)))?;
         let mut offsets = Vec::with_capacity(partitions.len());
         // SAFETY: client and list live through the call, which fills the list
         unsafe {
@@ -196,94 +212,9 @@ impl Admin {
         Ok(offsets)
     }
 
-    /// Everything a group has committed. Waits while a transaction holds offsets of the group that are
-    /// not decided yet.
-    pub fn group_offsets(&self, group: &str) -> Result<Vec<GroupOffset>> {
-        let operation = || format!("offsets of group {group}");
-        let name = cstring(group)?;
-        self.check_alive(operation)?;
-        // SAFETY: the request is copied by the call; results are read while the event lives
-        unsafe {
-            let queue = Queue::new(self.client());
-            let options =
-                self.options(rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-            let set = take_error(
-                rd_kafka_AdminOptions_set_require_stable_offsets(options, 1),
-                operation,
-            );
-            let mut request =
-                rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), std::ptr::null());
-            let client = self.client().native();
-            rd_kafka_ListConsumerGroupOffsets(client, &mut request, 1, options, queue.0);
-            rd_kafka_ListConsumerGroupOffsets_destroy(request);
-            rd_kafka_AdminOptions_destroy(options);
-            set?;
-            let event = self.answer(&queue, operation)?;
-            let result = rd_kafka_event_ListConsumerGroupOffsets_result(event.0);
-            let mut count = 0;
-            let groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut count);
-            let mut offsets = Vec::new();
-            for group in crate::raw::array(groups, count) {
-                take_group_error(*group, operation)?;
-                for p in entries(rd_kafka_group_result_partitions(*group)) {
-                    let topic = crate::raw::text(p.topic);
-                    check(p.err, || {
-                        format!("{} for {topic}/{}", operation(), p.partition)
-                    })?;
-                    if p.offset >= 0 {
-                        let metadata = metadata_of(p.metadata, p.metadata_size);
-                        offsets.push(GroupOffset {
-                            topic,
-                            partition: p.partition,
-                            offset: p.offset,
-                            metadata,
-                        });
-                    }
-                }
-            }
-            Ok(offsets)
-        }
-    }
-
-    /// Commits offsets of a group that has no members, outside of any transaction.
-    pub fn commit_group_offsets(&self, group: &str, offsets: &[GroupOffset]) -> Result<()> {
-        let operation = || format!("commit offsets of group {group}");
-        let name = cstring(group)?;
-        self.check_alive(operation)?;
-        let mut list = PartitionList::new(offsets.len());
-        for o in offsets {
-            list.add(&o.topic, o.partition, o.offset, &o.metadata)?;
-        }
-        // SAFETY: as above
-        unsafe {
-            let mut request = rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), list.0);
-            let event = self.ask(
-                rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
-                |rk, options, queue| {
-                    rd_kafka_AlterConsumerGroupOffsets(rk, &mut request, 1, options, queue);
-                    rd_kafka_AlterConsumerGroupOffsets_destroy(request);
-                },
-                operation,
-            )?;
-            let result = rd_kafka_event_AlterConsumerGroupOffsets_result(event.0);
-            let mut count = 0;
-            let groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &mut count);
-            for group in crate::raw::array(groups, count) {
-                take_group_error(*group, operation)?;
-                for p in entries(rd_kafka_group_result_partitions(*group)) {
-                    check(p.err, operation)?;
-                }
-            }
-            Ok(())
-        }
-    }
-
     /// Deletes the records before these offsets.
     pub fn delete_records(&self, before: &[(TopicPartition, i64)]) -> Result<()> {
-        let mut list = PartitionList::new(before.len());
-        for (p, offset) in before {
-            list.add(&p.topic, p.partition, *offset, "")?;
-        }
+        let list = PartitionList::of(before.iter().map(|(p, offset)| (p, *offset)))?;
         let operation = || "delete records".to_owned();
         // SAFETY: as above
         unsafe {
@@ -302,24 +233,6 @@ impl Admin {
             }
             Ok(())
         }
-    }
-}
-
-/// The error of a group's result, if it has one.
-///
-/// # Safety
-/// The result is live.
-pub(crate) unsafe fn take_group_error(
-    group: *const rd_kafka_group_result_t,
-    operation: impl FnOnce() -> String,
-) -> Result<()> {
-    // SAFETY: the error belongs to the result and is only read
-    unsafe {
-        let error = rd_kafka_group_result_error(group);
-        if error.is_null() {
-            return Ok(());
-        }
-        Err(failure(rd_kafka_error_code(error), operation()))
     }
 }
 

@@ -23,6 +23,7 @@ use weir_types::records::EncodedBatch;
 use crate::config::ClientConfig;
 use crate::error::{ErrorKind, KafkaError, Result};
 use crate::raw::{Client, OK, Topic, check, cstring, failure, millis, remaining, take_error, text};
+use crate::time_zero;
 
 /// A topic to write to, with its number of partitions. Belongs to the producer that made it and
 /// keeps it alive.
@@ -101,6 +102,7 @@ impl Producer {
             unsafe {
                 rd_kafka_conf_set_opaque(conf, opaque);
                 rd_kafka_conf_set_dr_msg_cb(conf, Some(delivery_failed));
+                time_zero::prepare(conf);
             }
         })?;
         Ok(Self {
@@ -176,7 +178,8 @@ const PARTITION: usize = 1;
 const TIMESTAMP: usize = 2;
 const KEY: usize = 3;
 const VALUE: usize = 4;
-const FIXED: usize = 6;
+const OPAQUE: usize = 5;
+const FIXED: usize = 7;
 
 fn argument(vtype: V, u: rd_kafka_vu_s__bindgen_ty_1) -> rd_kafka_vu_t {
     rd_kafka_vu_t { vtype, u }
@@ -193,8 +196,7 @@ fn memory(bytes: Option<&[u8]>) -> rd_kafka_vu_s__bindgen_ty_1 {
 }
 
 /// Queues the records of a batch, in order. Keys choose the partition unless the batch does; a
-/// null key leaves the choice to the client. librdkafka takes a timestamp of 0 for "now", so 0 is
-/// written as 1.
+/// null key leaves the choice to the client. A timestamp before 1970 becomes 0.
 pub(crate) fn send(
     client: &Arc<Client>,
     topic: &TopicHandle,
@@ -213,6 +215,7 @@ pub(crate) fn send(
         argument(V::RD_KAFKA_VTYPE_TIMESTAMP, none),
         argument(V::RD_KAFKA_VTYPE_KEY, none),
         argument(V::RD_KAFKA_VTYPE_VALUE, none),
+        argument(V::RD_KAFKA_VTYPE_OPAQUE, none),
         argument(
             V::RD_KAFKA_VTYPE_MSGFLAGS,
             rd_kafka_vu_s__bindgen_ty_1 {
@@ -231,6 +234,7 @@ pub(crate) fn send(
             },
         };
         let timestamp = batch.timestamps.get(i).copied().unwrap_or(0);
+        let (opaque, timestamp) = time_zero::opaque_and_timestamp(timestamp);
         arguments.truncate(FIXED);
         let mut set = |at: usize, value| {
             if let Some(slot) = arguments.get_mut(at) {
@@ -238,12 +242,8 @@ pub(crate) fn send(
             }
         };
         set(PARTITION, rd_kafka_vu_s__bindgen_ty_1 { i32_: partition });
-        set(
-            TIMESTAMP,
-            rd_kafka_vu_s__bindgen_ty_1 {
-                i64_: timestamp.max(1),
-            },
-        );
+        set(TIMESTAMP, rd_kafka_vu_s__bindgen_ty_1 { i64_: timestamp });
+        set(OPAQUE, rd_kafka_vu_s__bindgen_ty_1 { ptr: opaque });
         set(KEY, memory(batch.keys.get(i)));
         set(VALUE, memory(batch.values.get(i)));
         if let Some(headers) = batch.headers.get(i) {

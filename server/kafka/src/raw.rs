@@ -398,6 +398,12 @@ impl GroupMetadata {
         })
     }
 
+    /// Id of the member; empty when there is none.
+    pub(crate) fn member_id(&self) -> String {
+        // SAFETY: the text belongs to the metadata and is copied
+        unsafe { text(rd_kafka_consumer_group_metadata_member_id(self.native)) }
+    }
+
     pub(crate) fn of_member(client: &Client) -> Option<Self> {
         // SAFETY: the client is live; the result is ours
         let native = unsafe { rd_kafka_consumer_group_metadata(client.native()) };

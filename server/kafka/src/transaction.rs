@@ -25,6 +25,7 @@ use crate::error::{ErrorKind, KafkaError, Result};
 use crate::offsets::GroupOffset;
 use crate::producer::{TopicHandle, fatal_error, send};
 use crate::raw::{Client, GroupMetadata, PartitionList, millis, remaining, take_error};
+use crate::time_zero;
 
 /// Offsets of one group that become part of a transaction.
 pub struct GroupOffsets {
@@ -77,7 +78,10 @@ impl TransactionalProducer {
             .unwrap_or("10000")
             .to_owned();
         let config = config.or("delivery.timeout.ms", &timeout);
-        let client = Client::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config, |_| {})?;
+        let client = Client::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config, |conf| {
+            // SAFETY: the configuration is live
+            unsafe { time_zero::prepare(conf) };
+        })?;
         let client = Arc::new(client);
         let (jobs, queue) = unbounded();
         let thread = client.clone();

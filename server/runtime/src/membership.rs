@@ -17,6 +17,9 @@ use crate::worker::Membership;
 /// How long a rebalance waits for this server's tasks to be closed.
 const CLOSING: Duration = Duration::from_secs(30);
 
+/// How long the broker may take to let this server go.
+const LEAVING: Duration = Duration::from_secs(3);
+
 /// How long to wait before joining again after the membership was lost for good.
 const REJOIN: Duration = Duration::from_millis(500);
 
@@ -31,7 +34,15 @@ pub(crate) fn follow(
 ) {
     while !stop.load(Ordering::Acquire) {
         match join() {
-            Ok(member) => follow_one(&member, topic, slot_count, orders, stop),
+            Ok(member) => {
+                follow_one(&member, topic, slot_count, orders, stop);
+                // The tasks are closed by now; whoever is left of the cluster may have their slots.
+                if stop.load(Ordering::Acquire)
+                    && let Err(error) = member.leave(LEAVING)
+                {
+                    tracing::warn!("{error}");
+                }
+            }
             Err(error) => tracing::warn!("{error}"),
         }
         if !stop.load(Ordering::Acquire) {

@@ -83,18 +83,20 @@ pub(crate) fn context(
     let id = application_id(&config.service_id, &config.persistent_prefix, &spec.id);
     let sources = source_partitions(&shared.admin, &spec.topology)?;
     let layout = Layout::new(&spec.topology, &id, &sources).map_err(|topic| missing(&topic))?;
-    let topics: Vec<_> = layout
-        .internal
-        .iter()
-        .map(|topic| NewTopic {
-            name: topic.name.clone(),
-            partitions: topic.partitions,
-            replicas: config.replicas,
-            configs: topic.configs(),
-        })
-        .collect();
-    if !topics.is_empty() {
-        make_topics(&shared.admin, &topics).map_err(|e| QueryError::of_kafka(&e))?;
+    let mut made = Vec::new();
+    for topic in &layout.internal {
+        let found = shared.admin.describe_topic(&topic.name);
+        if found.map_err(|e| QueryError::of_kafka(&e))?.is_none() {
+            made.push(NewTopic {
+                name: topic.name.clone(),
+                partitions: topic.partitions,
+                replicas: config.replicas,
+                configs: topic.configs(),
+            });
+        }
+    }
+    if !made.is_empty() {
+        make_topics(&shared.admin, &made).map_err(|e| QueryError::of_kafka(&e))?;
     }
     for topic in &layout.internal {
         let found = existing(&shared.admin, &topic.name).map_err(|e| QueryError::of_kafka(&e))?;

@@ -1,12 +1,12 @@
 //! A query as it runs: what its tasks share, and what is known of it from outside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use weir_engine::{Counters, TaskOptions};
-use weir_kafka::GroupMetadata;
+use weir_kafka::{GroupMetadata, TopicPartition};
 use weir_state::TaskState;
 
 use crate::config::QuerySpec;
@@ -31,6 +31,7 @@ pub struct QueryState {
     stores: RwLock<HashMap<PartPartition, Arc<TaskState>>>,
     /// Tasks of each part over all servers, once the query is laid out.
     layout: RwLock<Vec<u32>>,
+    reads: RwLock<Arc<[TopicPartition]>>,
 }
 
 /// What a query is doing on this server.
@@ -113,6 +114,11 @@ impl QueryState {
         partitions
     }
 
+    /// Partitions that the query reads, internal topics included; none before it was prepared.
+    pub fn reads(&self) -> Arc<[TopicPartition]> {
+        self.reads.read().clone()
+    }
+
     pub(crate) fn restoring(&self) -> usize {
         self.restoring.load(Ordering::Acquire)
     }
@@ -172,6 +178,14 @@ impl QueryContext {
                     .collect()
             })
             .collect();
+        let inputs = parts.iter().flat_map(|part| part.inputs());
+        let read: BTreeSet<String> = inputs
+            .map(|input| topic_name(application_id, &input.topic))
+            .collect();
+        let partitions = |topic: String| {
+            (0..layout.partitions_of(&topic)).map(move |p| TopicPartition::new(&topic, p as i32))
+        };
+        *state.reads.write() = read.into_iter().flat_map(partitions).collect();
         Self {
             spec,
             layout,

@@ -11,7 +11,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 use weir_engine::Topology;
-use weir_kafka::{Admin, GroupMember, KafkaError, NewTopic, Role};
+use weir_kafka::{Admin, GroupMember, KafkaError, NewTopic, Role, TopicPartition};
 use weir_state::{Database, KvStore, StateError};
 
 use crate::config::{QueryOptions, QuerySpec, RuntimeConfig};
@@ -54,7 +54,9 @@ pub struct Runtime {
     workers: Vec<WorkerHandle>,
     orders: Sender<Order>,
     queries: Queries,
-    stop: Arc<AtomicBool>,
+    stopped: AtomicBool,
+    /// Tells the membership to end.
+    leave: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next_push: AtomicU64,
 }
@@ -85,17 +87,18 @@ impl Runtime {
             (reports, receive_reports),
             queries.clone(),
         );
-        let stop = Arc::new(AtomicBool::new(false));
+        let leave = Arc::new(AtomicBool::new(false));
         let threads = vec![
             spawn("supervisor", move || supervisor.run())?,
-            join_cluster(&shared, orders.clone(), stop.clone())?,
+            join_cluster(&shared, orders.clone(), leave.clone())?,
         ];
         Ok(Self {
             shared,
             workers,
             orders,
             queries,
-            stop,
+            stopped: AtomicBool::new(false),
+            leave,
             threads: Mutex::new(threads),
             next_push: AtomicU64::new(1),
         })
@@ -152,6 +155,12 @@ impl Runtime {
     /// What a query is doing here; `None` if there is no such query.
     pub fn status(&self, id: &str) -> Option<QueryStatus> {
         self.queries.read().get(id).map(|state| state.status())
+    }
+
+    /// Partitions that a query reads, internal topics included.
+    pub fn reads(&self, id: &str) -> Arc<[TopicPartition]> {
+        let queries = self.queries.read();
+        queries.get(id).map(|s| s.reads()).unwrap_or_default()
     }
 
     /// Ids of all queries.
@@ -248,12 +257,14 @@ impl Runtime {
         &self.shared.admin
     }
 
-    /// Stops everything in order: commits, closes, puts the state on disk.
+    /// Stops everything in order: commits, closes, puts the state on disk, leaves the cluster.
     pub fn shutdown(&self) {
-        if self.stop.swap(true, Ordering::AcqRel) {
+        if self.stopped.swap(true, Ordering::AcqRel) {
             return;
         }
         self.order_and_wait(|done| Order::Shutdown { done });
+        // Not before: the last commits are made as a member.
+        self.leave.store(true, Ordering::Release);
         for thread in self.threads.lock().drain(..) {
             let _ = thread.join();
         }

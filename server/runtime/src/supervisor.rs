@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use parking_lot::RwLock;
 use weir_kafka::ErrorKind;
 
@@ -26,7 +26,7 @@ use crate::failure::{ErrorClass, QueryError, after};
 use crate::names::application_id;
 use crate::prepare;
 use crate::query::{QueryContext, QueryState};
-use crate::worker::{Command, Membership, Report, Shared, Worker, WorkerHandle};
+use crate::worker::{Command, Membership, Report, Shared, TaskSeed, Worker, WorkerHandle};
 
 /// What the supervisor is told.
 pub(crate) enum Order {
@@ -69,6 +69,76 @@ struct Entry {
     prepare_at: Option<Instant>,
     /// Workers that have tasks of it.
     workers: Vec<usize>,
+}
+
+/// A query that is to run here.
+struct Job {
+    spec: QuerySpec,
+    state: Arc<QueryState>,
+    owned: Vec<u32>,
+    slot_count: u32,
+    team: usize,
+}
+
+/// A query whose tasks can be opened.
+struct Prepared {
+    context: Arc<QueryContext>,
+    seeds: Vec<TaskSeed>,
+    team: usize,
+}
+
+impl Job {
+    fn prepare(self, shared: &Shared) -> Result<Prepared, (String, QueryError)> {
+        let query = self.spec.id.clone();
+        let prepare = || {
+            let context = Arc::new(prepare::context(shared, self.spec, self.state)?);
+            let seeds = prepare::tasks(shared, &context, &self.owned, self.slot_count)?;
+            Ok(Prepared {
+                context,
+                seeds,
+                team: self.team,
+            })
+        };
+        prepare().map_err(|error| (query, error))
+    }
+}
+
+/// Queries that are prepared at once. Most of the time is spent waiting for brokers.
+const PREPARED_AT_ONCE: usize = 8;
+
+/// Does the work of all jobs on up to `threads` threads; results are handed over on this one, as
+/// they come.
+fn each_concurrently<J: Send, R: Send>(
+    jobs: Vec<J>,
+    threads: usize,
+    work: impl Fn(J) -> R + Sync,
+    mut done: impl FnMut(R),
+) {
+    if jobs.len() < 2 {
+        return jobs.into_iter().map(work).for_each(done);
+    }
+    let threads = threads.min(jobs.len());
+    let (give, take) = unbounded();
+    for job in jobs {
+        // The receiver is below.
+        let _ = give.send(job);
+    }
+    drop(give);
+    let (report, results) = unbounded();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (take, report, work) = (take.clone(), report.clone(), &work);
+            scope.spawn(move || {
+                for job in take {
+                    let _ = report.send(work(job));
+                }
+            });
+        }
+        drop(report);
+        for result in results {
+            done(result);
+        }
+    });
 }
 
 struct Slots {
@@ -263,12 +333,28 @@ impl Supervisor {
             .filter(|entry| entry.prepare_at.is_some_and(|at| at <= now))
             .map(|entry| entry.spec.id.clone())
             .collect();
+        let mut jobs = Vec::with_capacity(due.len());
         for query in due {
-            if let Err(error) = self.prepare(&query) {
-                tracing::warn!("query {query} cannot start: {}", error.message);
-                self.failed(&query, error);
+            match self.job(&query) {
+                Ok(job) => jobs.extend(job),
+                Err(error) => self.cannot_start(&query, error),
             }
         }
+        let shared = self.shared.clone();
+        each_concurrently(
+            jobs,
+            PREPARED_AT_ONCE,
+            |job| job.prepare(&shared),
+            |prepared| match prepared {
+                Ok(prepared) => self.open(prepared),
+                Err((query, error)) => self.cannot_start(&query, error),
+            },
+        );
+    }
+
+    fn cannot_start(&mut self, query: &str, error: QueryError) {
+        tracing::warn!("query {query} cannot start: {}", error.message);
+        self.failed(query, error);
     }
 
     /// Index of the first worker of the team that gives this guarantee.
@@ -291,19 +377,36 @@ impl Supervisor {
         Ok(self.team)
     }
 
-    fn prepare(&mut self, query: &str) -> Result<(), QueryError> {
+    /// What there is to prepare of a query; `None`: nothing.
+    fn job(&mut self, query: &str) -> Result<Option<Job>, QueryError> {
         let guarantee = self
             .queries
             .get(query)
             .and_then(|entry| entry.spec.options.guarantee)
             .unwrap_or(self.shared.config.guarantee);
         let team = self.team_of(guarantee)?;
-        let (Some(slots), Some(entry)) = (&self.slots, self.queries.get_mut(query)) else {
-            return Ok(());
+        let (Some(slots), Some(entry)) = (&self.slots, self.queries.get(query)) else {
+            return Ok(None);
         };
-        let context = prepare::context(&self.shared, entry.spec.clone(), entry.state.clone())?;
-        let context = Arc::new(context);
-        let seeds = prepare::tasks(&self.shared, &context, &slots.owned, slots.count)?;
+        Ok(Some(Job {
+            spec: entry.spec.clone(),
+            state: entry.state.clone(),
+            owned: slots.owned.clone(),
+            slot_count: slots.count,
+            team,
+        }))
+    }
+
+    /// Opens the tasks of a query on its workers.
+    fn open(&mut self, prepared: Prepared) {
+        let Prepared {
+            context,
+            seeds,
+            team,
+        } = prepared;
+        let Some(entry) = self.queries.get_mut(&context.spec.id) else {
+            return;
+        };
         entry.context = Some(context);
         entry.prepare_at = None;
         for seed in seeds {
@@ -315,7 +418,6 @@ impl Supervisor {
                 worker.tell(Command::Open(Box::new(seed)));
             }
         }
-        Ok(())
     }
 
     /// Closes all tasks of a query, with a commit.
