@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use weir_kafka::{Consumer, ErrorKind, FetchId, Polled, Result, Role};
+use weir_kafka::{
+    Admin, Consumer, ErrorKind, FetchId, OffsetAt, Polled, Result, Role, TopicPartition,
+};
 use weir_state::Positions;
 
 use super::{POLL_RECORDS, RestorePlan, Worker};
@@ -18,6 +20,7 @@ struct Restoring {
     task: u64,
     store: usize,
     name: String,
+    place: TopicPartition,
     position: i64,
     to: i64,
 }
@@ -27,6 +30,22 @@ pub(super) struct Restorer {
     consumer: Consumer,
     stores: HashMap<FetchId, Restoring>,
     polled: Polled,
+}
+
+impl Restorer {
+    /// Reads a changelog from its first record on.
+    fn begin_anew(&mut self, id: FetchId, admin: &Admin) -> Result<()> {
+        let Some(mut at) = self.stores.remove(&id) else {
+            return Ok(());
+        };
+        self.consumer.stop(id);
+        let begin = admin.offsets(std::slice::from_ref(&at.place), OffsetAt::Beginning)?;
+        at.position = begin.first().copied().unwrap_or(0);
+        let (topic, partition) = (&at.place.topic, at.place.partition);
+        let id = self.consumer.start(topic, partition, at.position)?;
+        self.stores.insert(id, at);
+        Ok(())
+    }
 }
 
 /// Restored bytes that are held before they are written.
@@ -47,6 +66,7 @@ impl Worker {
                 .consumer
                 .start(&plan.topic, plan.partition, plan.from)?;
             let name = plan.name.clone();
+            let place = TopicPartition::new(plan.topic.as_str(), plan.partition);
             let (store, to, position) = (plan.store, plan.to, plan.from);
             restorer.stores.insert(
                 id,
@@ -54,6 +74,7 @@ impl Worker {
                     task,
                     store,
                     name,
+                    place,
                     position,
                     to,
                 },
@@ -121,14 +142,16 @@ impl Worker {
             }
         }
         for (id, error) in &polled.errors {
-            if let Some(at) = restorer.stores.get(id)
-                && matches!(
-                    error.kind,
-                    ErrorKind::OffsetOutOfRange | ErrorKind::NotFound | ErrorKind::Unauthorized
-                )
-            {
-                failed.push((at.task, QueryError::of_kafka(error)));
-            }
+            let Some(task) = restorer.stores.get(id).map(|at| at.task) else {
+                continue;
+            };
+            let failure = match error.kind {
+                // Its oldest records went by retention since it was looked at.
+                ErrorKind::OffsetOutOfRange => restorer.begin_anew(*id, &self.shared.admin).err(),
+                ErrorKind::NotFound | ErrorKind::Unauthorized => Some(error.clone()),
+                _ => None,
+            };
+            failed.extend(failure.map(|error| (task, QueryError::of_kafka(&error))));
         }
         restorer.polled = polled;
         self.restorer = Some(restorer);
