@@ -121,7 +121,8 @@ fn validate(weir: &Weir, steps: &mut [Step], session: &Session) -> Result<(), Ap
     };
     let mut sandbox = Metastore::clone(&weir.metastore());
     let mut topics = PlannedTopics::default();
-    let mut first = true;
+    // Commands planned so far, each of which takes a number for its query.
+    let mut ahead = 0;
     for Step {
         parsed,
         role,
@@ -136,7 +137,9 @@ fn validate(weir: &Weir, steps: &mut [Step], session: &Session) -> Result<(), Ap
             continue;
         }
         if *role == Role::Command {
-            let outcome = plan(weir, &sandbox, &topics, &session.overrides, parsed, None)
+            let number = weir.last_command() + 1 + ahead;
+            let overrides = &session.overrides;
+            let outcome = plan(weir, &sandbox, &topics, overrides, parsed, (number, None))
                 .map_err(|e| ApiError::from_sql(e, &parsed.text))?;
             if let Outcome::Do(planned) = &outcome {
                 for spec in &planned.topics {
@@ -149,7 +152,8 @@ fn validate(weir: &Weir, steps: &mut [Step], session: &Session) -> Result<(), Ap
                 }
                 planning::apply(&mut sandbox, &planned.effect);
             }
-            *kept = std::mem::take(&mut first).then_some(outcome);
+            *kept = (ahead == 0).then_some(outcome);
+            ahead += 1;
             continue;
         }
         let view = View {
@@ -232,13 +236,14 @@ fn topic_info(spec: &TopicSpec) -> TopicInfo {
     }
 }
 
+/// Plans a command, whose query gets the number or the id.
 fn plan(
     weir: &Weir,
     store: &Metastore,
     topics: &PlannedTopics,
     overrides: &Overrides,
     parsed: &Parsed,
-    query_id: Option<&str>,
+    (query_number, query_id): (i64, Option<&str>),
 ) -> Result<Outcome<Planned>, SqlError> {
     let view = View {
         store,
@@ -251,7 +256,7 @@ fn plan(
         store,
         catalog: &view as &dyn Catalog,
         overrides,
-        query_number: weir.last_command() + 1,
+        query_number,
         query_id,
     };
     planning::plan(parsed, &context)
@@ -268,14 +273,8 @@ pub(crate) fn replan(weir: &Weir, command: &Command) -> Result<Planned, SqlError
     };
     let store = weir.metastore();
     let topics = PlannedTopics::default();
-    match plan(
-        weir,
-        &store,
-        &topics,
-        &overrides,
-        &parsed,
-        command.query_id.as_deref(),
-    )? {
+    let id = (weir.last_command() + 1, command.query_id.as_deref());
+    match plan(weir, &store, &topics, &overrides, &parsed, id)? {
         Outcome::Do(planned) => Ok(planned),
         Outcome::Nothing(warning) => Err(SqlError::statement(warning)),
     }
@@ -331,7 +330,8 @@ fn run_command(
         Some(outcome) => outcome,
         None => {
             let (store, topics) = (weir.metastore(), PlannedTopics::default());
-            plan(weir, &store, &topics, overrides, parsed, None)
+            let number = weir.last_command() + 1;
+            plan(weir, &store, &topics, overrides, parsed, (number, None))
                 .map_err(|e| ApiError::from_sql(e, text))?
         }
     };
