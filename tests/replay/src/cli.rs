@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use weir_test_support::{Looks, look_for};
 
 use crate::kafka;
 use crate::report::Report;
@@ -65,9 +66,11 @@ async fn prepare(recorded: &Value, server: &Server) -> Result<(), String> {
     let tables: Value = serde_json::from_str(&listed).map_err(|e| e.to_string())?;
     for table in tables[0]["tables"].as_array().into_iter().flatten() {
         let name = table["name"].as_str().unwrap_or_default();
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let looks = Looks::within(Duration::from_secs(5)).every(Duration::from_millis(100));
         let (mut last, mut same) = (String::new(), 0);
-        while same < 3 && Instant::now() < deadline {
+        while same < 3
+            && let Some(pause) = looks.pause()
+        {
             let rows = query(server, &format!("SELECT * FROM `{name}`;")).await?;
             // A table that no query keeps cannot be asked.
             if rows.contains("\"error_code\"") {
@@ -83,7 +86,7 @@ async fn prepare(recorded: &Value, server: &Server) -> Result<(), String> {
                 0
             };
             last = rows;
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause).await;
         }
     }
     Ok(())
@@ -153,18 +156,13 @@ fn on_pipes(mut command: Command, stdin: &str) -> Result<Printed, String> {
 }
 
 fn wait(child: &mut std::process::Child) -> Result<Option<i32>, String> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match child.try_wait().map_err(|e| e.to_string())? {
-            Some(status) => return Ok(status.code()),
-            None if Instant::now() > deadline => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("not done after {PATIENCE:?}"));
-            }
-            None => std::thread::sleep(Duration::from_millis(10)),
-        }
-    }
+    let ended = look_for(PATIENCE, || child.try_wait().transpose());
+    let Some(status) = ended else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("not done after {PATIENCE:?}"));
+    };
+    status.map(|s| s.code()).map_err(|e| e.to_string())
 }
 
 fn on_terminal(mut command: Command, stdin: &str, columns: u16) -> Result<Printed, String> {

@@ -1,10 +1,11 @@
 //! A scenario: steps in order against a server that was emptied before.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fancy_regex::Regex;
 use serde_json::Value;
+use weir_test_support::Looks;
 
 use crate::compare;
 use crate::http1::{self, PATIENCE, Response};
@@ -181,7 +182,7 @@ impl Player<'_> {
             return self.go_on(step).await;
         }
         let repeat = step["repeat_until"].as_str();
-        let deadline = Instant::now() + REPEAT;
+        let looks = Looks::within(REPEAT).every(Duration::from_millis(100));
         loop {
             let mut open = self.send(step).await?;
             let until = step["read_until"].as_str();
@@ -189,8 +190,10 @@ impl Player<'_> {
             let body = open.response().body();
             if let Some(pattern) = repeat {
                 let pattern = Regex::new(pattern).map_err(|e| e.to_string())?;
-                if !pattern.is_match(&body).unwrap_or(false) && Instant::now() < deadline {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                if !pattern.is_match(&body).unwrap_or(false)
+                    && let Some(pause) = looks.pause()
+                {
+                    tokio::time::sleep(pause).await;
                     continue;
                 }
             }

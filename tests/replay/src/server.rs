@@ -4,7 +4,9 @@
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use weir_test_support::look_for;
 
 /// Where the server looks for a Connect worker: there is none.
 pub(crate) const CONNECT_URL: &str = "http://127.0.0.1:9";
@@ -61,16 +63,14 @@ impl Server {
             broker_port,
             dir,
         };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        let started = look_for(Duration::from_secs(60), || {
             if let Ok(Some(status)) = server.child.try_wait() {
-                return Err(format!("the server ended at once: {status}"));
+                return Some(Err(format!("the server ended at once: {status}")));
             }
-            if Instant::now() > deadline {
-                return Err("the server does not answer".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            let answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+            answers.then_some(Ok(()))
+        });
+        started.unwrap_or_else(|| Err("the server does not answer".to_owned()))?;
         Ok(server)
     }
 

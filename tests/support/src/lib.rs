@@ -29,4 +29,4 @@ pub use ports::free_port;
 pub use process::Usage;
 pub use server::WeirServer;
 pub use topics::{Record, Topics};
-pub use wait::{pause, settle, wait_for, wait_until};
+pub use wait::{Looks, look_for, pause, settle, wait_for, wait_until};

@@ -143,15 +143,16 @@ impl Topics {
         });
     }
 
-    /// Writes records (key, value, timestamp) exactly once and in order, by Java's partitioner,
-    /// and returns when the cluster has them all.
+    /// Writes records (key, value or tombstone, timestamp) exactly once and in order, by Java's
+    /// partitioner, and returns when the cluster has them all.
     ///
     /// # Panics
     ///
     /// When one cannot be delivered.
-    pub fn produce<R>(&self, topic: &str, records: R) -> u64
+    pub fn produce<R, V>(&self, topic: &str, records: R) -> u64
     where
-        R: IntoIterator<Item = (String, String, i64)>,
+        R: IntoIterator<Item = (String, V, i64)>,
+        V: Into<Option<String>>,
     {
         let producer: BaseProducer<Strict> = self
             .config()
@@ -162,10 +163,9 @@ impl Topics {
             .expect("a producer");
         let mut count = 0;
         for (key, value, timestamp) in records {
-            let mut record = BaseRecord::to(topic)
-                .key(&key)
-                .payload(&value)
-                .timestamp(timestamp);
+            let value = value.into();
+            let mut record = BaseRecord::to(topic).key(&key).timestamp(timestamp);
+            record.payload = value.as_ref();
             while let Err((error, back)) = producer.send(record) {
                 let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
                 assert!(full, "a record for {topic}: {error}");
@@ -265,6 +265,18 @@ impl Topics {
                 bounds.unwrap_or_else(|e| panic!("{topic}-{p}: {e}")).1
             })
             .collect()
+    }
+
+    /// State of a group and number of its members; `None`: the cluster does not know it (now).
+    ///
+    /// # Panics
+    ///
+    /// When a client cannot be made.
+    pub fn group(&self, name: &str) -> Option<(String, usize)> {
+        let consumer: BaseConsumer = self.config().create().expect("a consumer");
+        let groups = consumer.fetch_group_list(Some(name), LIMIT).ok()?;
+        let group = groups.groups().first()?;
+        Some((group.state().to_owned(), group.members().len()))
     }
 
     /// Offsets that a group has committed in a topic of so many partitions; 0 where it has none.
