@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_test_support::{Http, WeirServer, wait_until};
+use weir_test_support::{ApacheKafka, Http, Topics, WeirServer, wait_until};
 
 fn queries(http: Http) -> Value {
     let mut queries = http.ksql("SHOW QUERIES;")[0]["queries"].take();
@@ -14,6 +14,32 @@ fn queries(http: Http) -> Value {
         query.remove("statusCount");
     }
     queries
+}
+
+#[test]
+fn a_server_that_is_stopped_leaves_its_slots_to_others_at_once() {
+    let kafka = ApacheKafka::start();
+    let bootstrap = kafka.bootstrap();
+    let properties = [
+        ("bootstrap.servers", bootstrap.as_str()),
+        ("ksql.internal.topic.replicas", "1"),
+    ];
+    let topics = Topics::new(&bootstrap);
+    let mut server = WeirServer::start(&properties);
+    let slots = "_confluent-ksql-default__slots";
+    let members = || topics.group(slots).map(|(_, members)| members);
+    wait_until("the slots to be taken", Duration::from_secs(30), || {
+        members() == Some(1)
+    });
+    server.stop();
+    // The session of a member that just ends goes on for 10 s.
+    assert_eq!(members().unwrap_or(0), 0);
+    server.restart();
+    wait_until(
+        "the slots to be taken again",
+        Duration::from_secs(30),
+        || members() == Some(1),
+    );
 }
 
 #[test]
