@@ -1,6 +1,7 @@
 //! `docs DIR`: makes the reference pages under DIR anew; `docs --check DIR` only says which ones
 //! are not up to date.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs, io};
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{}: {error}", docs.display());
+            let _ = writeln!(io::stderr(), "{}: {error}", docs.display());
             ExitCode::FAILURE
         }
     }
@@ -27,16 +28,17 @@ fn main() -> ExitCode {
 /// Whether all is well afterwards.
 fn run(docs: &Path, check: bool) -> io::Result<bool> {
     let mut fresh = true;
+    let mut out = io::stdout();
     for (path, text) in reference::pages(docs)? {
         if fs::read_to_string(&path).is_ok_and(|old| old == text) {
             continue;
         }
         fresh = false;
         if check {
-            println!("not up to date: {} (run `make docs`)", path.display());
+            writeln!(out, "not up to date: {} (run `make docs`)", path.display())?;
         } else {
             fs::write(&path, text)?;
-            println!("written: {}", path.display());
+            writeln!(out, "written: {}", path.display())?;
         }
     }
     Ok(fresh || !check)

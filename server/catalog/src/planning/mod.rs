@@ -15,6 +15,8 @@
 mod effect;
 mod queries;
 mod removal;
+#[cfg(test)]
+mod tests;
 
 use weir_parser::Parsed;
 use weir_parser::ast::{CreateSource, SourceKind, Statement};
