@@ -7,6 +7,9 @@
 //!   killer: start … SIGKILL … start … SIGKILL …
 //! ```
 
+mod fencing;
+mod matrix;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -116,8 +119,9 @@ fn last_values(topics: &Topics, topic: &str) -> HashMap<String, Value> {
         .collect()
 }
 
-fn compare(server: &WeirServer, topics: &Topics, written: u64) {
-    // The input itself, first: an acknowledged record is there, once.
+/// The counts that the input implies, and ids and keys of all events. An acknowledged record is
+/// there, once.
+fn counts_of_input(topics: &Topics, written: u64) -> (HashMap<String, Value>, Vec<(i64, String)>) {
     let mut expected: HashMap<String, (i64, i64)> = HashMap::new();
     let mut ids: Vec<(i64, String)> = Vec::new();
     for record in topics.read_committed("events") {
@@ -136,10 +140,15 @@ fn compare(server: &WeirServer, topics: &Topics, written: u64) {
         found.len()
     );
 
-    let expected: HashMap<String, Value> = expected
+    let counts = expected
         .into_iter()
         .map(|(k, (n, total))| (k, json!({"N": n, "TOTAL": total})))
         .collect();
+    (counts, ids)
+}
+
+fn compare(server: &WeirServer, topics: &Topics, written: u64) {
+    let (expected, ids) = counts_of_input(topics, written);
     wait_until(
         "the table's topic to hold what the input implies",
         LIMIT,
