@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   fill ─► (null ─► q0: Weir ─ Kafka Streams ─ same output? ─► q1 … ) × rounds ─► table, JSON
+//!           `broker`: the embedded broker beside Apache Kafka          ─► table
 //!           a server: start, idle, CREATE AS, idle filters, pull queries        ─► table, JSON
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! Invariant: a figure is told only of a run whose output was compared, where there is a peer.
 
 mod batches;
+mod broker;
 mod digest;
 mod engines;
 mod follow;
@@ -50,7 +52,8 @@ const PARTITIONS: i32 = 4;
 )]
 struct Arguments {
     /// What to measure: queries (q0 … q6, q3k, hop, session, tt, fk), `null`, `queries` (all of
-    /// these), `start`, `filters`, `pull`, `server` (these three), or `all`; or `fill`: start and fill a cluster, for --bootstrap, and keep
+    /// these), `start`, `filters`, `pull`, `server` (these three), or `all`; `broker` (throughput, latency,
+    /// transactions, idle, restart, compaction; alone or followed by some of these); or `fill`: start and fill a cluster, for --bootstrap, and keep
     /// it until standard input ends.
     #[arg(default_value = "all")]
     what: Vec<String>,
@@ -307,6 +310,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         // The end of the input, however it comes, ends the cluster.
         let _ = std::io::stdin().read_to_end(&mut rest);
         return Ok(true);
+    }
+    if let Some(("broker", parts)) = arguments.what.split_first().map(|(w, p)| (w.as_str(), p)) {
+        return broker::run(parts);
     }
     measure_all(arguments, &Plan::of(&arguments.what)?)
 }

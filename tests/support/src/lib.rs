@@ -28,5 +28,5 @@ pub use http::{Http, Lines, Response};
 pub use ports::free_port;
 pub use process::Usage;
 pub use server::WeirServer;
-pub use topics::{Record, Topics};
+pub use topics::{Record, Topics, block_on};
 pub use wait::{Looks, look_for, pause, settle, wait_for, wait_until};

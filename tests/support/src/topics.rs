@@ -308,7 +308,7 @@ impl Topics {
 }
 
 /// Admin calls are the only futures of the tests, and few: no runtime is needed.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

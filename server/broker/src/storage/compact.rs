@@ -5,7 +5,9 @@
 //!            └─ 1. keys ► OffsetMap ─┐
 //!  └─ 2. rewrite every segment up to where the map reaches ─► compacting/BASE.log ─► 3. rename in, under the lock
 //! ```
-//! Steps 1 and 2 hold no lock; memory is bounded by the map, and what does not fit waits for the next round.
+//! Steps 1 and 2 hold no lock, and step 3 takes it anew for each segment. What is written goes to disk a little at a time:
+//! one large flush would keep the producers' own writes waiting for the disk. Memory is bounded by the map, and what does not
+//! fit waits for the next round.
 //! Aborted records go at once. Tombstones and transaction markers stay until `delete.retention.ms` after their segment was
 //! first rewritten, so that a reader in the middle of the log still learns of the deletion or of the transaction's end.
 
@@ -25,6 +27,8 @@ use std::sync::Arc;
 
 /// Folder of rewritten segments inside the partition's.
 const WORK_DIR: &str = "compacting";
+/// Rewritten bytes that are brought to disk together.
+const FLUSH_AFTER: u64 = 4 << 20;
 
 /// What one round may touch, taken from the log under its lock.
 pub(crate) struct CompactionPlan {
@@ -47,11 +51,14 @@ struct Source {
     data: SegmentData,
 }
 
-/// Rewritten segments, each with the bases of those that it replaces.
+/// A rewritten segment with the bases of those that it replaces.
+pub(crate) type Rewritten = (Vec<i64>, Segment);
+
+/// What a round has made.
 pub(crate) struct Compaction {
-    outputs: Vec<(Vec<i64>, Segment)>,
+    pub(crate) outputs: Vec<Rewritten>,
     /// Offset up to which the log is compacted then.
-    compacted_to: i64,
+    pub(crate) compacted_to: i64,
 }
 
 impl Log {
@@ -148,42 +155,39 @@ impl Log {
         }))
     }
 
-    /// Puts the rewritten segments in place of the old ones. Those whose sources changed meanwhile are thrown away.
+    /// Puts a rewritten segment in place of the old ones, or gives it back when its sources changed meanwhile.
     /// Returns the segments whose files are to be removed.
-    pub(crate) fn finish_compaction(
+    pub(crate) fn replace_compacted(
         &mut self,
         plan: &CompactionPlan,
-        done: Compaction,
+        (bases, mut segment): Rewritten,
     ) -> io::Result<Vec<Segment>> {
-        let mut replaced = Vec::new();
-        for (bases, mut segment) in done.outputs {
-            let first = self.segments.iter().position(|s| s.base == segment.base);
-            let same = first.is_some_and(|first| {
-                let present = self.segments.iter().skip(first).map(|s| s.base);
-                present.take(bases.len()).eq(bases.iter().copied())
-            });
-            let Some(first) = first.filter(|_| same) else {
-                replaced.push(segment);
-                continue;
-            };
-            if let (Some(dir), SegmentData::File(slot)) = (&plan.dir, &segment.data) {
-                let target = log_path(dir, segment.base);
-                // A second name keeps the old file alive, so that replacing it is quick and freeing its blocks comes later,
-                // without the lock. Where links are impossible it is only slower.
-                let _ = std::fs::hard_link(&target, slot.path().with_extension("replaced"));
-                std::fs::rename(slot.path(), &target)?;
-                std::fs::rename(index_path(slot.path()), index_path(&target))?;
-                segment.data = SegmentData::File(self.env.files.slot(target));
-            }
-            for old in self.segments.drain(first..first + bases.len()) {
-                if old.base != segment.base {
-                    replaced.push(old);
-                }
-            }
-            self.segments.insert(first, segment);
+        let first = self.segments.iter().position(|s| s.base == segment.base);
+        let same = first.is_some_and(|first| {
+            let present = self.segments.iter().skip(first).map(|s| s.base);
+            present.take(bases.len()).eq(bases.iter().copied())
+        });
+        let Some(first) = first.filter(|_| same) else {
+            return Ok(vec![segment]);
+        };
+        if let (Some(dir), SegmentData::File(slot)) = (&plan.dir, &segment.data) {
+            let target = log_path(dir, segment.base);
+            // A second name keeps the old file alive, so that replacing it is quick and freeing its blocks comes later,
+            // without the lock. Where links are impossible it is only slower.
+            let _ = std::fs::hard_link(&target, slot.path().with_extension("replaced"));
+            std::fs::rename(slot.path(), &target)?;
+            std::fs::rename(index_path(slot.path()), index_path(&target))?;
+            segment.data = SegmentData::File(self.env.files.slot(target));
         }
-        self.compacted_to = self.compacted_to.max(done.compacted_to);
+        let old = self.segments.drain(first..first + bases.len());
+        let replaced = old.filter(|old| old.base != segment.base).collect();
+        self.segments.insert(first, segment);
         Ok(replaced)
+    }
+
+    /// Notes that a round is through.
+    pub(crate) fn compacted(&mut self, to: i64) {
+        self.compacted_to = self.compacted_to.max(to);
     }
 }
 
@@ -307,6 +311,7 @@ impl CompactionPlan {
             .map(|s| s.horizon)
             .max()
             .unwrap_or_else(|| self.now.saturating_add(self.settings.delete_retention_ms));
+        let mut flushed = 0;
         for source in group {
             let expired = source.horizon <= self.now;
             let mut scanner = Scanner::new(&source.data, 0, source.size);
@@ -320,6 +325,12 @@ impl CompactionPlan {
                     let header = BatchHeader::parse(&kept).map_err(io::Error::other)?;
                     let body = kept.slice(HEADER_LEN..);
                     out.append(&header, &body, self.now, self.settings.index_interval)?;
+                    if let SegmentData::File(slot) = &out.data
+                        && out.size - flushed >= FLUSH_AFTER
+                    {
+                        slot.get()?.sync_data()?;
+                        flushed = out.size;
+                    }
                 }
             }
             // Of the aborted transactions that end below, no record is left.

@@ -200,8 +200,11 @@ impl Partition {
                 return Ok(());
             };
             let done = Compaction::run(&plan)?;
-            let replaced = self.log.lock().finish_compaction(&plan, done)?;
-            delete_files(&replaced);
+            for output in done.outputs {
+                let replaced = self.log.lock().replace_compacted(&plan, output)?;
+                delete_files(&replaced);
+            }
+            self.log.lock().compacted(done.compacted_to);
             plan.clear();
         }
     }
