@@ -112,8 +112,7 @@ impl Sides {
             }
         }
         if wanted("latency") {
-            cluster.latency(2_000)?;
-            sides.latency = Some(cluster.latency(10_000)?);
+            sides.latency = Some(cluster.latency(12_000)?);
         }
         if wanted("transactions") {
             cluster.transactions(Duration::from_secs(2))?;
