@@ -207,6 +207,11 @@ impl Keys {
         self.ends.len()
     }
 
+    /// Bytes of all keys.
+    pub(crate) fn data_len(&self) -> usize {
+        self.data.len()
+    }
+
     /// Bytes taken.
     pub(crate) fn bytes(&self) -> usize {
         self.data.capacity() + self.ends.capacity() * size_of::<usize>()

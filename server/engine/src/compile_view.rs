@@ -12,6 +12,7 @@ use crate::compile_ends::source_key;
 use crate::expr::Exprs;
 use crate::materialized::{MaterializedView, ViewLayout, ViewStep};
 use crate::ops::groups::StateLayout;
+use crate::ops::session::keys::segment_ms;
 use crate::ops::table_store::TableStore;
 
 /// The state behind the filters and projections of a plan: its store, and how it is read. `None`
@@ -112,6 +113,7 @@ fn groups(node: &Aggregate) -> ViewLayout {
         .into_iter()
         .take(node.group.len())
         .collect();
+    let retention = node.window.as_ref().map_or(0, |window| window.retention_ms);
     match node.window.as_ref().map(|window| window.shape) {
         None => ViewLayout::Groups { states, group },
         Some(WindowShapeMs::Time { size, .. }) => ViewLayout::Windows {
@@ -119,6 +121,10 @@ fn groups(node: &Aggregate) -> ViewLayout {
             group,
             size,
         },
-        Some(WindowShapeMs::Session { .. }) => ViewLayout::Sessions { states, group },
+        Some(WindowShapeMs::Session { .. }) => ViewLayout::Sessions {
+            states,
+            group,
+            segment_ms: segment_ms(retention),
+        },
     }
 }

@@ -22,7 +22,7 @@ use crate::batch::take_columns;
 use crate::expr::Exprs;
 use crate::ops::group_by::window_columns;
 use crate::ops::groups::StateLayout;
-use crate::ops::session::{session_bounds, session_prefix};
+use crate::ops::session::keys::{GROUP_AT, all_sessions, session_bounds, visit_group};
 use crate::ops::table_store::TableStore;
 
 /// Which rows are wanted.
@@ -72,6 +72,8 @@ pub(crate) enum ViewLayout {
     Sessions {
         states: StateLayout,
         group: Vec<DataType>,
+        /// Length of a segment of the store, ms.
+        segment_ms: i64,
     },
 }
 
@@ -122,18 +124,11 @@ impl MaterializedView {
         let mut entries = Entries::new();
         match access {
             Access::Scan => {
-                let sessions = matches!(self.layout, ViewLayout::Sessions { .. });
-                let to = if sessions {
-                    session_prefix(&[0xff])
-                } else {
-                    Vec::new()
+                let (from, to) = match self.layout {
+                    ViewLayout::Sessions { .. } => all_sessions(),
+                    _ => (Bound::Unbounded, Bound::Unbounded),
                 };
-                let to = if sessions {
-                    Bound::Excluded(&to[..])
-                } else {
-                    Bound::Unbounded
-                };
-                collect(store, Bound::Unbounded, to, &mut entries)?;
+                collect(store, from, to, &mut entries)?;
             }
             Access::Keys(keys) => {
                 for key in keys {
@@ -192,22 +187,24 @@ impl MaterializedView {
                     next = after;
                 }
             }
-            ViewLayout::Sessions { .. } => {
-                let from = session_prefix(&key);
-                let to = prefix_end(&from).unwrap_or_default();
-                let mut found = Entries::new();
-                collect(
+            ViewLayout::Sessions { segment_ms, .. } => {
+                let keep = |start: i64, end: i64| {
+                    (access.start.0..=access.start.1).contains(&start)
+                        && (access.end.0..=access.end.1).contains(&end)
+                };
+                let from = access.end.0.max(access.start.0);
+                visit_group(
                     store,
-                    Bound::Included(&from),
-                    Bound::Excluded(&to),
-                    &mut found,
+                    *segment_ms,
+                    &key,
+                    from,
+                    &mut |entry, start, end, value| {
+                        if keep(start, end) {
+                            entries.push((entry.to_vec(), value.to_vec()));
+                        }
+                        ControlFlow::Continue(())
+                    },
                 )?;
-                entries.extend(found.into_iter().filter(|(entry, _)| {
-                    session_bounds(entry).is_some_and(|(start, end)| {
-                        (access.start.0..=access.start.1).contains(&start)
-                            && (access.end.0..=access.end.1).contains(&end)
-                    })
-                }));
             }
         }
         Ok(())
@@ -250,10 +247,10 @@ impl MaterializedView {
                 columns.extend(results);
                 (columns, ts)
             }
-            ViewLayout::Sessions { states, group } => {
+            ViewLayout::Sessions { states, group, .. } => {
                 let keys = entries
                     .iter()
-                    .map(|(key, _)| key.get(1..).unwrap_or_default());
+                    .map(|(key, _)| key.get(GROUP_AT..).unwrap_or_default());
                 let mut columns = group_columns(group, keys)?;
                 columns.extend(window_columns(
                     entries

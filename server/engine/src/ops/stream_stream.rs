@@ -11,7 +11,9 @@
 //! | side | bucket of time, join key, time, counter | row |
 //! | pending | time, side (right first), join key, counter | row |
 //!
-//! Buckets are as long as half the retention, so that expiry is one range delete.
+//! Buckets are as long as half the retention, so that expiry is one range delete. Every row is
+//! written to the stores; the last ones are read from memory ([`super::join_buffer`],
+//! [`super::join_pending`]), older ones from the stores.
 //!
 //! Invariant: a row is read only by rows with a later `seq`; a side's row is visible while it is
 //! within the retention of what that side stored last.
@@ -19,78 +21,20 @@
 use std::ops::{Bound, ControlFlow};
 
 use arrow::array::{Array, ArrayRef, BinaryArray};
-use arrow::datatypes::DataType;
 use weir_formats::Encoder;
 use weir_planner::stream::JoinType;
-use weir_state::codec::key::{from_ordered_i64, ordered_i64, prefix_end};
-use weir_state::codec::{ColumnView, RowReader, write_row};
+use weir_state::codec::key::{from_ordered_i64, ordered_i64};
+use weir_state::codec::{CodecError, ColumnView, RowReader, write_row};
 use weir_types::records::EncodedColumn;
 
+use super::join_buffer::JoinBuffer;
+use super::join_pending::{Closed, Pending};
+use super::join_spec::StreamStreamSpec;
 use super::table_table::pick;
 use super::{Context, Operator, save_numbers, saved_numbers};
 use crate::EngineError;
 use crate::batch::{Batch, Keys, project};
-
-/// What the join is; cheap to clone.
-#[derive(Clone)]
-pub(crate) struct StreamStreamSpec {
-    pub(crate) join_type: JoinType,
-    pub(crate) before_ms: i64,
-    pub(crate) after_ms: i64,
-    /// GRACE as given.
-    pub(crate) grace_ms: Option<i64>,
-    pub(crate) synthetic_key: bool,
-    /// Join columns.
-    pub(crate) keys: [usize; 2],
-    /// Bounds of windows that must be equal too, per side.
-    pub(crate) windows: [Vec<usize>; 2],
-    /// Column types of both sides.
-    pub(crate) types: [Vec<DataType>; 2],
-    /// Stores of the left side, the right side, and of pending rows.
-    pub(crate) stores: [usize; 3],
-}
-
-/// GRACE where none is given.
-const DEFAULT_GRACE_DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-impl StreamStreamSpec {
-    fn grace(&self) -> i64 {
-        self.grace_ms
-            .unwrap_or_else(|| (DEFAULT_GRACE_DAY_MS - self.before_ms.saturating_mul(2)).max(0))
-    }
-
-    /// How long rows of a side are kept, ms.
-    pub(crate) fn retention(&self) -> i64 {
-        self.before_ms
-            .saturating_add(self.after_ms)
-            .saturating_add(self.grace())
-    }
-
-    /// How far before and after a row of this side rows of the other side match.
-    fn reach(&self, side: usize) -> (i64, i64) {
-        // RIGHT runs as LEFT with its inputs swapped and the same bounds.
-        let first = usize::from(self.join_type == JoinType::Right);
-        if side == first {
-            (self.before_ms, self.after_ms)
-        } else {
-            (self.after_ms, self.before_ms)
-        }
-    }
-
-    /// Whether rows of this side come out without a match.
-    fn preserves(&self, side: usize) -> bool {
-        match self.join_type {
-            JoinType::Inner => false,
-            JoinType::Left => side == 0,
-            JoinType::Right => side == 1,
-            JoinType::Full => true,
-        }
-    }
-
-    fn bucket(&self, ts: i64) -> i64 {
-        ts.div_euclid((self.retention() / 2).max(60_000))
-    }
-}
+use crate::memory::Share;
 
 /// Where a row of one side is.
 #[derive(Clone, Copy)]
@@ -117,13 +61,21 @@ pub(crate) struct StreamStreamJoin {
     /// Encodes join keys of both sides to equal bytes.
     encoders: [Box<dyn Encoder>; 2],
     stream_time: i64,
-    /// Greatest timestamp stored, per side.
+    /// Greatest timestamp stored since the task opened, per side.
     store_time: [i64; 2],
+    /// No stored timestamp is greater, whenever it was stored; per side.
+    latest: [i64; 2],
     expired_to: [i64; 2],
     /// Least timestamp that may be pending (spec/semantics.md §7.4); `None`: none.
     oldest: Option<i64>,
     counter: u64,
     not_before: i64,
+    /// What memory holds of both sides and of pending rows; `None`: not looked up yet.
+    memory: Option<([JoinBuffer; 2], Pending)>,
+    share: Share,
+    /// Scratch for a stored row and its key.
+    value: Vec<u8>,
+    entry: Vec<u8>,
 }
 
 /// What one step works on.
@@ -143,11 +95,57 @@ impl StreamStreamJoin {
             encoders,
             stream_time: -1,
             store_time: [-1; 2],
+            latest: [-1; 2],
             expired_to: [i64::MIN; 2],
             oldest: None,
             counter: 0,
             not_before: i64::MIN,
+            memory: None,
+            share: Share::default(),
+            value: Vec::new(),
+            entry: Vec::new(),
         }
+    }
+
+    /// What memory holds; at first that is where the stores end.
+    fn take_memory(
+        &mut self,
+        ctx: &mut Context<'_>,
+    ) -> Result<([JoinBuffer; 2], Pending), EngineError> {
+        if let Some(memory) = self.memory.take() {
+            return Ok(memory);
+        }
+        let mut buffer = |side: usize| -> Result<JoinBuffer, EngineError> {
+            let greatest = ctx.store(self.spec.stores[side])?.upper_bound()?;
+            let Some(bucket) = greatest.as_deref().and_then(<[u8]>::first_chunk::<8>) else {
+                return Ok(JoinBuffer::new(i64::MIN));
+            };
+            let next = from_ordered_i64(*bucket).saturating_add(1);
+            let ends = next.saturating_mul(self.spec.bucket_ms());
+            self.latest[side] = self.latest[side].max(ends);
+            Ok(JoinBuffer::new(next))
+        };
+        let buffers = [buffer(0)?, buffer(1)?];
+        Ok((buffers, Pending::load(ctx.store(self.spec.stores[2])?)?))
+    }
+
+    /// Gives memory back if it is too much: the oldest rows are read from the stores again.
+    fn trim(&mut self, memory: &mut ([JoinBuffer; 2], Pending), ctx: &Context<'_>) {
+        let budget = &ctx.options.memory;
+        let (buffers, pending) = memory;
+        let held = |buffers: &[JoinBuffer; 2], pending: &Pending| {
+            buffers[0].bytes() + buffers[1].bytes() + pending.bytes()
+        };
+        let before = held(buffers, pending);
+        if !self.share.set(before, budget) {
+            return;
+        }
+        pending.forget_rows();
+        while held(buffers, pending) > before / 2 && !buffers.iter().all(JoinBuffer::is_empty) {
+            let larger = usize::from(buffers[1].bytes() > buffers[0].bytes());
+            buffers[larger].forget_oldest();
+        }
+        self.share.set(held(buffers, pending), budget);
     }
 
     /// Join keys as bytes that tell where they end.
@@ -169,6 +167,7 @@ impl StreamStreamJoin {
         step: &mut Step<'_>,
         side: usize,
         row: usize,
+        (buffers, waiting): &mut ([JoinBuffer; 2], Pending),
         ctx: &mut Context<'_>,
     ) -> Result<(), EngineError> {
         let batch = step.batches[side];
@@ -211,89 +210,110 @@ impl StreamStreamJoin {
         }
         let delays = self.spec.grace_ms.is_some() && self.spec.join_type != JoinType::Inner;
         if delays && on_time {
-            self.flush_pending(step, side, row, ctx)?;
+            self.flush_pending(step, side, row, waiting, ctx)?;
         }
 
-        let key = step.keys[side].get(row).to_vec();
-        let matches = self.matches(&key, side, ts, ctx)?;
+        let Step {
+            keys,
+            readers,
+            stored,
+            out,
+            views,
+            ..
+        } = step;
+        let key = keys[side].get(row);
+        let mut matches = Vec::new();
+        let reader = &mut readers[other];
+        self.matches(
+            &buffers[other],
+            key,
+            side,
+            ts,
+            ctx,
+            &mut |other_ts, value| {
+                reader.read(value)?;
+                matches.push(other_ts);
+                Ok(())
+            },
+        )?;
         let matched = !matches.is_empty();
-        for (other_ts, value) in matches {
-            step.readers[other].read(&value)?;
-            let theirs = Source::Stored(step.stored[other]);
-            step.stored[other] += 1;
-            step.out.push(Out {
+        for other_ts in matches {
+            let theirs = Source::Stored(stored[other]);
+            stored[other] += 1;
+            out.push(Out {
                 sides: pair(Source::Batch(row), theirs),
                 ts: ts.max(other_ts),
                 seq,
                 trigger: (side, row),
             });
             if delays && self.spec.preserves(other) {
-                self.remove_pending(&key, other, other_ts, ctx)?;
+                waiting.remove((key, other, other_ts), ctx.store(self.spec.stores[2])?)?;
             }
         }
-        let mut value = Vec::new();
-        write_row(&step.views[side], row, &mut value);
+        self.value.clear();
+        write_row(&views[side], row, &mut self.value);
         self.counter += 1;
         if !matched && preserves {
             let (_, own_after) = self.spec.reach(side);
             if !delays || ts.saturating_add(own_after) < self.stream_time {
-                step.out.push(Out {
+                out.push(Out {
                     sides: padded,
                     ts,
                     seq,
                     trigger: (side, row),
                 });
             } else {
-                let mut pending = pending_prefix(&key, side, ts);
-                pending.extend_from_slice(&self.counter.to_be_bytes());
-                ctx.store(self.spec.stores[2])?
-                    .put(&pending, Some(&value), ts)?;
+                let store = ctx.store(self.spec.stores[2])?;
+                waiting.add((key, side, ts), self.counter, &self.value, store)?;
                 self.oldest = Some(self.oldest.map_or(ts, |oldest| oldest.min(ts)));
             }
         }
-        let mut stored = self.side_prefix(&key, ts);
-        stored.extend_from_slice(&ordered_i64(ts));
-        stored.extend_from_slice(&self.counter.to_be_bytes());
+        let bucket = self.spec.bucket(ts);
+        self.entry.clear();
+        self.entry.extend_from_slice(&ordered_i64(bucket));
+        self.entry.extend_from_slice(key);
+        self.entry.extend_from_slice(&ordered_i64(ts));
+        self.entry.extend_from_slice(&self.counter.to_be_bytes());
         ctx.store(self.spec.stores[side])?
-            .put(&stored, Some(&value), ts)?;
+            .put(&self.entry, Some(&self.value), ts)?;
+        buffers[side].push(bucket, key, ts, &self.value);
         self.store_time[side] = self.store_time[side].max(ts);
+        self.latest[side] = self.latest[side].max(ts);
         Ok(())
     }
 
-    fn side_prefix(&self, key: &[u8], ts: i64) -> Vec<u8> {
-        let mut prefix = Vec::with_capacity(key.len() + 24);
-        prefix.extend_from_slice(&ordered_i64(self.spec.bucket(ts)));
-        prefix.extend_from_slice(key);
-        prefix
-    }
-
-    /// Timestamps and rows of the other side that match, in ascending time, equal times in the
-    /// order they came.
+    /// Visits timestamps and rows of the other side that match, in ascending time, equal times in
+    /// the order they came.
     fn matches(
         &self,
+        buffer: &JoinBuffer,
         key: &[u8],
         side: usize,
         ts: i64,
         ctx: &mut Context<'_>,
-    ) -> Result<Vec<(i64, Vec<u8>)>, EngineError> {
+        visit: &mut dyn FnMut(i64, &[u8]) -> Result<(), CodecError>,
+    ) -> Result<(), EngineError> {
         let other = 1 - side;
         let (before, after) = self.spec.reach(side);
         let visible = self.store_time[other].saturating_sub(self.spec.retention()) + 1;
         let low = ts.saturating_sub(before).max(0).max(visible);
-        let high = ts.saturating_add(after).min(self.store_time[other]);
-        let mut found = Vec::new();
+        let high = ts.saturating_add(after).min(self.latest[other]);
         if low > high {
-            return Ok(found);
+            return Ok(());
         }
-        let store = ctx.store(self.spec.stores[other])?;
         for bucket in self.spec.bucket(low)..=self.spec.bucket(high) {
+            if bucket >= buffer.complete_from {
+                buffer.visit(bucket, key, (low, high), visit)?;
+                continue;
+            }
             let mut from = ordered_i64(bucket).to_vec();
             from.extend_from_slice(key);
             let mut to = from.clone();
             from.extend_from_slice(&ordered_i64(low));
             to.extend_from_slice(&ordered_i64(high));
             to.extend_from_slice(&[0xff; 9]);
-            store.range(
+            let mut result = Ok(());
+            ctx.store(self.spec.stores[other])?.range(
                 Bound::Included(&from),
                 Bound::Excluded(&to),
                 &mut |entry, value| {
@@ -302,34 +322,15 @@ impl StreamStreamJoin {
                         .checked_sub(16)
                         .and_then(|at| entry.get(at..at + 8));
                     if let Some(time) = times.and_then(|time| time.try_into().ok()) {
-                        found.push((from_ordered_i64(time), value.to_vec()));
+                        result = visit(from_ordered_i64(time), value);
                     }
-                    Ok(ControlFlow::Continue(()))
+                    Ok(match result {
+                        Ok(()) => ControlFlow::Continue(()),
+                        Err(_) => ControlFlow::Break(()),
+                    })
                 },
             )?;
-        }
-        Ok(found)
-    }
-
-    /// Removes all pending rows of that time, side and key.
-    fn remove_pending(
-        &self,
-        key: &[u8],
-        side: usize,
-        ts: i64,
-        ctx: &mut Context<'_>,
-    ) -> Result<(), EngineError> {
-        let prefix = pending_prefix(key, side, ts);
-        let end = prefix_end(&prefix);
-        let store = ctx.store(self.spec.stores[2])?;
-        let mut keys = Vec::new();
-        let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        store.range(Bound::Included(&prefix), to, &mut |entry, _| {
-            keys.push(entry.to_vec());
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for entry in keys {
-            store.put(&entry, None, ts)?;
+            result?;
         }
         Ok(())
     }
@@ -340,6 +341,7 @@ impl StreamStreamJoin {
         step: &mut Step<'_>,
         side: usize,
         row: usize,
+        waiting: &mut Pending,
         ctx: &mut Context<'_>,
     ) -> Result<(), EngineError> {
         let interval = ctx.options.emit_interval_ms;
@@ -358,34 +360,19 @@ impl StreamStreamJoin {
             return Ok(());
         }
         let seq = step.batches[side].seq[row];
-        let mut looked_at = None;
-        let mut open = [false; 2];
-        let mut closed: Vec<(Vec<u8>, i64, usize, Vec<u8>)> = Vec::new();
         let (spec, stream_time) = (&self.spec, self.stream_time);
-        ctx.store(spec.stores[2])?.range(
-            Bound::Unbounded,
-            Bound::Unbounded,
-            &mut |entry, value| {
-                let Some((time, rest)) = entry.split_first_chunk::<8>() else {
-                    return Ok(ControlFlow::Continue(()));
-                };
-                let ts = from_ordered_i64(*time);
-                let own = 1 - usize::from(rest.first().copied().unwrap_or(0)).min(1);
-                looked_at = Some(ts);
-                let (_, own_after) = spec.reach(own);
-                if ts.saturating_add(own_after).saturating_add(grace) < stream_time {
-                    closed.push((entry.to_vec(), ts, own, value.to_vec()));
-                } else {
-                    open[own] = true;
-                    if open == [true; 2] {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                Ok(ControlFlow::Continue(()))
-            },
-        )?;
-        self.oldest = looked_at;
-        for (entry, ts, own, value) in closed {
+        let is_closed = |ts: i64, own: usize| {
+            let (_, own_after) = spec.reach(own);
+            ts.saturating_add(own_after).saturating_add(grace) < stream_time
+        };
+        let (closed, oldest) = waiting.close(&is_closed, ctx.store(spec.stores[2])?)?;
+        self.oldest = oldest;
+        for Closed {
+            ts,
+            side: own,
+            row: value,
+        } in closed
+        {
             step.readers[own].read(&value)?;
             let source = Source::Stored(step.stored[own]);
             step.stored[own] += 1;
@@ -400,7 +387,6 @@ impl StreamStreamJoin {
                 seq,
                 trigger: (side, row),
             });
-            ctx.store(self.spec.stores[2])?.put(&entry, None, ts)?;
         }
         Ok(())
     }
@@ -461,27 +447,23 @@ impl StreamStreamJoin {
     }
 
     /// Drops what no row can match any more.
-    fn expire(&mut self, ctx: &mut Context<'_>) -> Result<(), EngineError> {
+    fn expire(
+        &mut self,
+        buffers: &mut [JoinBuffer; 2],
+        ctx: &mut Context<'_>,
+    ) -> Result<(), EngineError> {
         for side in 0..2 {
             let visible = self.store_time[side].saturating_sub(self.spec.retention());
             let bucket = self.spec.bucket(visible);
             if self.store_time[side] >= 0 && bucket > self.expired_to[side] {
                 self.expired_to[side] = bucket;
+                buffers[side].expire(bucket);
                 ctx.store(self.spec.stores[side])?
                     .expire_range(&[], &ordered_i64(bucket))?;
             }
         }
         Ok(())
     }
-}
-
-/// Prefix of the pending rows of that time, side and key: the right side comes first.
-fn pending_prefix(key: &[u8], side: usize, ts: i64) -> Vec<u8> {
-    let mut prefix = Vec::with_capacity(key.len() + 24);
-    prefix.extend_from_slice(&ordered_i64(ts));
-    prefix.push(1 - side as u8);
-    prefix.extend_from_slice(key);
-    prefix
 }
 
 impl Operator for StreamStreamJoin {
@@ -522,6 +504,7 @@ impl Operator for StreamStreamJoin {
             out: Vec::new(),
             batches: [&left, &right],
         };
+        let mut memory = self.take_memory(ctx)?;
         let mut next = [0; 2];
         while next[0] < left.len() || next[1] < right.len() {
             let side = match (left.seq.get(next[0]), right.seq.get(next[1])) {
@@ -529,12 +512,19 @@ impl Operator for StreamStreamJoin {
                 (Some(_), None) => 0,
                 _ => 1,
             };
-            self.record(&mut step, side, next[side], ctx)?;
+            self.record(&mut step, side, next[side], &mut memory, ctx)?;
             next[side] += 1;
         }
         let batch = self.emit(step)?;
-        self.expire(ctx)?;
+        self.expire(&mut memory.0, ctx)?;
+        self.trim(&mut memory, ctx);
+        self.memory = Some(memory);
         Ok(batch)
+    }
+
+    fn stores_changed(&mut self) {
+        self.memory = None;
+        self.latest = [-1; 2];
     }
 
     fn save(&self) -> String {

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bounds;
 mod invariance;
 mod operators;
 mod restart;
+mod restore;
 
 use std::sync::Arc;
 
