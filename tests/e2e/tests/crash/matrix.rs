@@ -199,7 +199,7 @@ fn write_round(topics: &Topics, begin: i64, round: u64) {
     });
     topics.produce("clicks", clicks);
     // Neighbouring ids are of different keys, and every key is deleted at times.
-    let row = |id: u64, value: String| (id * 13 % 97 % 9 != 0).then_some(value);
+    let row = |id: u64, value: String| (!(id * 13 % 97).is_multiple_of(9)).then_some(value);
     let ids = || round * 20..(round + 1) * 20;
     let people = ids().map(|id| {
         let name = row(id, format!("{{\"NAME\":\"n{id}\"}}"));
