@@ -7,40 +7,66 @@ use weir_types::surrogates::halves_held;
 
 /// One case, its `{FORMAT}` and `{CONFIG}` filled in.
 #[derive(Debug, Clone)]
-pub(crate) struct Case {
+pub struct Case {
     /// Name with its variant.
-    pub(crate) name: String,
-    pub(crate) statements: Vec<String>,
-    pub(crate) properties: Map<String, Value>,
-    pub(crate) topics: Vec<Value>,
-    pub(crate) inputs: Vec<Record>,
-    pub(crate) outputs: Option<Vec<Record>>,
-    pub(crate) expected_exception: Option<Value>,
-    pub(crate) post_sources: Vec<Value>,
+    pub name: String,
+    /// Statements in order.
+    pub statements: Vec<String>,
+    /// Properties of the server and the session.
+    pub properties: Map<String, Value>,
+    /// Topics that exist, with their partitions.
+    pub topics: Vec<Value>,
+    /// Records put on topics, in order.
+    pub inputs: Vec<Record>,
+    /// Records that must come, in order per topic.
+    pub outputs: Option<Vec<Record>>,
+    /// The refusal of the last statement.
+    pub expected_exception: Option<Value>,
+    /// Sources that must exist afterwards.
+    pub post_sources: Vec<Value>,
+    /// Of cases for the HTTP API: one per answer, `admin` or `query`.
+    pub responses: Vec<Value>,
+    /// Of cases for the HTTP API: `type`, `status` and `message` of the refusal.
+    pub expected_error: Option<Value>,
+    /// Whether inputs come after the push query has begun.
+    pub inputs_after_push: bool,
 }
 
 /// A record of a case.
 #[derive(Debug, Clone)]
-pub(crate) struct Record {
-    pub(crate) topic: String,
-    pub(crate) key: Value,
-    pub(crate) value: Value,
-    pub(crate) value_text: Option<String>,
-    pub(crate) timestamp: Option<i64>,
-    pub(crate) headers: Option<Vec<(String, Option<String>)>>,
-    pub(crate) window: Option<Window>,
+pub struct Record {
+    /// Topic.
+    pub topic: String,
+    /// Key, as the case writes it.
+    pub key: Value,
+    /// Value, as the case writes it.
+    pub value: Value,
+    /// Value to the byte.
+    pub value_text: Option<String>,
+    /// Milliseconds since the epoch.
+    pub timestamp: Option<i64>,
+    /// Headers, values in base64.
+    pub headers: Option<Vec<(String, Option<String>)>>,
+    /// Window of the key.
+    pub window: Option<Window>,
 }
 
 /// The window of a record's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) start: i64,
-    pub(crate) end: i64,
-    pub(crate) session: bool,
+pub struct Window {
+    /// Milliseconds.
+    pub start: i64,
+    /// Milliseconds.
+    pub end: i64,
+    /// Whether the bounds are those of a session.
+    pub session: bool,
 }
 
 /// The cases of a file.
-pub(crate) fn load(path: &Path) -> Result<Vec<Case>, String> {
+///
+/// # Errors
+/// A file that is no set of cases.
+pub fn load(path: &Path) -> Result<Vec<Case>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read: {error}"))?;
     let text = halves_held(&text);
     let file: Value = serde_json::from_str(&text).map_err(|error| format!("no JSON: {error}"))?;
@@ -125,6 +151,12 @@ fn expand(test: &Value, format: Option<&str>, config: Option<&str>) -> Result<Ca
             .map_err(|error| format!("{name}: {error}"))?
             .unwrap_or_default(),
         outputs: records("outputs").map_err(|error| format!("{name}: {error}"))?,
+        responses: list("responses"),
+        expected_error: test.get("expectedError").cloned(),
+        inputs_after_push: test
+            .pointer("/inputConditions/waitForActivePushQuery")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
         expected_exception: test.get("expectedException").cloned(),
         post_sources: test
             .pointer("/post/sources")

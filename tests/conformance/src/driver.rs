@@ -17,18 +17,22 @@ use weir_types::records::{EncodedBatch, FetchedBatch, RecordHeaders, RecordMeta}
 
 /// A record on a topic.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stored {
-    pub(crate) key: Option<Vec<u8>>,
-    pub(crate) value: Option<Vec<u8>>,
-    pub(crate) timestamp: i64,
-    pub(crate) headers: RecordHeaders,
+pub struct Stored {
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Milliseconds since the epoch.
+    pub timestamp: i64,
+    /// Headers in order.
+    pub headers: RecordHeaders,
 }
 
 /// Topics by name, each a list of records.
-pub(crate) type Topics = IndexMap<String, Vec<Stored>>;
+pub type Topics = IndexMap<String, Vec<Stored>>;
 
 /// A running query.
-pub(crate) struct Query {
+pub struct Query {
     topology: Topology,
     tasks: Vec<Box<dyn Task>>,
     /// Next offset of each input of each part.
@@ -38,7 +42,7 @@ pub(crate) struct Query {
 
 impl Query {
     /// Makes the tasks of a topology, one partition each.
-    pub(crate) fn new(
+    pub fn new(
         topology: Topology,
         step: usize,
         fail_on_bad_timestamp: bool,
@@ -72,7 +76,7 @@ impl Query {
     }
 
     /// Whether the query reads that topic.
-    pub(crate) fn reads(&self, topic: &str) -> bool {
+    pub fn reads(&self, topic: &str) -> bool {
         self.topology
             .parts
             .iter()
@@ -81,7 +85,7 @@ impl Query {
     }
 
     /// Feeds records of one topic and runs until nothing is left to do.
-    pub(crate) fn feed(
+    pub fn feed(
         &mut self,
         topic: &str,
         records: &[Stored],

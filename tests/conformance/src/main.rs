@@ -7,13 +7,6 @@
 //!
 //! Invariant: a case is counted once, whatever it does: a panic in it is its failure alone.
 
-mod bytes;
-mod case;
-mod compare;
-mod driver;
-mod run;
-mod session;
-
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use weir_conformance::{case, run};
 
 /// Runs recorded cases and counts which pass.
 #[derive(Debug, Parser)]

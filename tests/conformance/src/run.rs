@@ -31,7 +31,10 @@ const INEXACT: [&str; 16] = [
 ];
 
 /// Runs a case; `step` is the number of rows that a step takes at most.
-pub(crate) fn run(case: &Case, step: usize) -> Result<(), String> {
+///
+/// # Errors
+/// What differs from the recording.
+pub fn run(case: &Case, step: usize) -> Result<(), String> {
     let mut session = Session::new(case, step);
     let refused = case.expected_exception.is_some();
     let last = case.statements.len().saturating_sub(1);
@@ -168,8 +171,12 @@ fn columns(source: &SourceInfo, key: bool) -> Vec<StructField> {
     }
 }
 
-/// The record that an input stands for.
-fn stored(input: &Record, session: &Session) -> Result<Stored, String> {
+/// The record that an input stands for, written in the formats of the source that its topic has in
+/// the session.
+///
+/// # Errors
+/// A topic that no source reads, and formats that cannot be written here.
+pub fn stored(input: &Record, session: &Session) -> Result<Stored, String> {
     let source = session
         .source_of(&input.topic)
         .ok_or_else(|| format!("no source reads the topic {}", input.topic))?;
@@ -192,7 +199,11 @@ fn stored(input: &Record, session: &Session) -> Result<Stored, String> {
     })
 }
 
-fn outputs(case: &Case, session: &Session, topics: &Topics) -> Result<(), String> {
+/// Compares the records of topics with the outputs of a case.
+///
+/// # Errors
+/// The first difference.
+pub fn outputs(case: &Case, session: &Session, topics: &Topics) -> Result<(), String> {
     let Some(expected) = &case.outputs else {
         return Ok(());
     };

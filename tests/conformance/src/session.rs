@@ -15,30 +15,33 @@ use crate::case::Case;
 use crate::driver::Query;
 
 /// The state of a case after its statements.
-pub(crate) struct Session {
-    pub(crate) catalog: MemoryCatalog,
-    pub(crate) queries: Vec<Running>,
+pub struct Session {
+    /// Sources, topics, types and properties.
+    pub catalog: MemoryCatalog,
+    /// Persistent queries, in order of their statements.
+    pub queries: Vec<Running>,
     /// Topics that are there before the first statement names them.
     topics: HashMap<String, TopicInfo>,
     step: usize,
 }
 
 /// A persistent query.
-pub(crate) struct Running {
+pub struct Running {
     /// Name of the sink.
-    pub(crate) sink: String,
+    pub sink: String,
     /// Topic of the sink.
-    pub(crate) topic: String,
+    pub topic: String,
     /// Names of the sources.
-    pub(crate) sources: Vec<String>,
-    pub(crate) query: Query,
+    pub sources: Vec<String>,
+    /// The query itself.
+    pub query: Query,
     /// What a replacement has to fit.
     plan: QueryPlan,
 }
 
 impl Session {
     /// An empty session with the topics and properties of a case.
-    pub(crate) fn new(case: &Case, step: usize) -> Self {
+    pub fn new(case: &Case, step: usize) -> Self {
         let mut catalog = MemoryCatalog::new();
         for (name, value) in &case.properties {
             let value = match value {
@@ -68,7 +71,10 @@ impl Session {
     }
 
     /// Executes one statement; topics that it names are made if they are missing.
-    pub(crate) fn execute(&mut self, text: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The refusal, and statements that have no place in a case.
+    pub fn execute(&mut self, text: &str) -> Result<(), String> {
         let parsed = weir_parser::parse_all(text, &Variables::default())
             .map_err(|error| error.to_string())?;
         for parsed in parsed {
@@ -262,7 +268,7 @@ impl Session {
     }
 
     /// The source that a topic's records belong to: the first declared one.
-    pub(crate) fn source_of(&self, topic: &str) -> Option<Arc<SourceInfo>> {
+    pub fn source_of(&self, topic: &str) -> Option<Arc<SourceInfo>> {
         self.catalog
             .sources()
             .find(|source| source.topic == topic)

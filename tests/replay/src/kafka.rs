@@ -7,8 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
+use weir_conformance::driver::Stored;
 
 const WAIT: Duration = Duration::from_secs(15);
 
@@ -86,4 +88,42 @@ pub(crate) fn produce(bootstrap: &str, step: &Value) -> Result<(), String> {
         producer.send(message).map_err(|(e, _)| e.to_string())?;
     }
     producer.flush(WAIT).map_err(|e| e.to_string())
+}
+
+/// Writes records by Java's partitioner, in order.
+pub(crate) fn produce_stored(bootstrap: &str, records: &[(String, Stored)]) -> Result<(), String> {
+    let producer: BaseProducer = config(bootstrap)
+        .set("partitioner", "murmur2_random")
+        .create()
+        .map_err(|e| e.to_string())?;
+    for (topic, record) in records {
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in &record.headers {
+            let value = value.as_deref();
+            headers = headers.insert(Header { key, value });
+        }
+        let mut message = BaseRecord::<Vec<u8>, Vec<u8>>::to(topic)
+            .timestamp(record.timestamp)
+            .headers(headers);
+        message.key = record.key.as_ref();
+        message.payload = record.value.as_ref();
+        producer.send(message).map_err(|(e, _)| e.to_string())?;
+    }
+    producer.flush(WAIT).map_err(|e| e.to_string())
+}
+
+/// The committed records of a topic, partition by partition.
+pub(crate) async fn read(bootstrap: &str, topic: &str) -> Result<Vec<Stored>, String> {
+    let topics = weir_test_support::Topics::new(bootstrap);
+    let topic = topic.to_owned();
+    let records = tokio::task::spawn_blocking(move || topics.read_committed(&topic))
+        .await
+        .map_err(|e| e.to_string())?;
+    let stored = |record: weir_test_support::Record| Stored {
+        key: record.key,
+        value: record.value,
+        timestamp: record.timestamp,
+        headers: Vec::new().into(),
+    };
+    Ok(records.into_iter().map(stored).collect())
 }

@@ -3,11 +3,12 @@
 //! ```text
 //!  scenario.json ─► steps: requests (HTTP/1.1, HTTP/2), streams, records, web sockets ─┐
 //!  transcript.json ─► `weir cli` with arguments, input, perhaps a pseudo-terminal ─────┤
+//!  cases.json ─────► statements, records, queries over HTTP (rest) ────────────────────┤
 //!                                                                                      ▼
 //!                         compare with what was recorded, volatile parts and prose apart
 //! ```
 //!
-//! Every step of a scenario and every transcript counts as one. The last line is
+//! Every step of a scenario, every transcript and every case counts as one. The last line is
 //! `N passed, N failed`; failures that are not on the list of known ones make the exit status 1.
 
 mod cli;
@@ -16,6 +17,7 @@ mod http1;
 mod http2;
 mod kafka;
 mod report;
+mod rest;
 mod scenario;
 mod server;
 mod transcript;
@@ -66,7 +68,8 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
             .with_file_name("weir"),
     };
     let files = files(&arguments.paths, arguments.only.as_deref())?;
-    let server = server::Server::start(&binary)?;
+    let server = server::Server::start(&binary, &[])?;
+    let mut servers = rest::Servers::new(&binary);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -86,9 +89,12 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
             runtime.block_on(scenario::play(&name, &recorded, &server, &mut report));
         } else if recorded.get("stdout").is_some() {
             runtime.block_on(cli::play(&name, &recorded, &server, &binary, &mut report));
+        } else if recorded.get("tests").is_some() {
+            runtime.block_on(rest::play(&file, &mut servers, &mut report))?;
         }
     }
     server.stop();
+    servers.stop();
     Ok(report.finish())
 }
 

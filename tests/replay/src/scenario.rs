@@ -131,7 +131,8 @@ async fn post(server: &Server, path: &str, sql: &str) -> Result<String, String> 
     Ok(exchange.response.body())
 }
 
-fn http1_request(
+/// The bytes of a request.
+pub(crate) fn http1_request(
     method: &str,
     path: &str,
     host: &str,

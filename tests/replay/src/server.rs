@@ -32,8 +32,8 @@ fn free_port() -> Result<u16, String> {
 }
 
 impl Server {
-    /// Starts the server and waits until it answers.
-    pub(crate) fn start(binary: &Path) -> Result<Self, String> {
+    /// Starts the server, with these properties beside its own, and waits until it answers.
+    pub(crate) fn start(binary: &Path, properties: &[String]) -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
         let (port, broker_port) = (free_port()?, free_port()?);
         let log =
@@ -52,6 +52,7 @@ impl Server {
             .arg("ksql.streams.replication.factor=1")
             .arg("ksql.logging.processing.topic.auto.create=false")
             .arg("ksql.logging.processing.stream.auto.create=false")
+            .args(properties)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
