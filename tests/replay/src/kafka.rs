@@ -1,14 +1,15 @@
 //! Topics and records that scenarios bring.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext};
 use serde_json::Value;
 use weir_conformance::driver::Stored;
 
@@ -92,9 +93,10 @@ pub(crate) fn produce(bootstrap: &str, step: &Value) -> Result<(), String> {
 
 /// Writes records by Java's partitioner, in order.
 pub(crate) fn produce_stored(bootstrap: &str, records: &[(String, Stored)]) -> Result<(), String> {
-    let producer: BaseProducer = config(bootstrap)
+    let refused = Arc::new(Mutex::new(None));
+    let producer: BaseProducer<Deliveries> = config(bootstrap)
         .set("partitioner", "murmur2_random")
-        .create()
+        .create_with_context(Deliveries(Arc::clone(&refused)))
         .map_err(|e| e.to_string())?;
     for (topic, record) in records {
         let mut headers = OwnedHeaders::new();
@@ -109,7 +111,24 @@ pub(crate) fn produce_stored(bootstrap: &str, records: &[(String, Stored)]) -> R
         message.payload = record.value.as_ref();
         producer.send(message).map_err(|(e, _)| e.to_string())?;
     }
-    producer.flush(WAIT).map_err(|e| e.to_string())
+    producer.flush(WAIT).map_err(|e| e.to_string())?;
+    let refused = refused.lock().map_err(|e| e.to_string())?.take();
+    refused.map_or(Ok(()), Err)
+}
+
+/// Remembers the first record that was not delivered.
+struct Deliveries(Arc<Mutex<Option<String>>>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let (Err((error, _)), Ok(mut first)) = (result, self.0.lock()) {
+            first.get_or_insert_with(|| format!("a record was not delivered: {error}"));
+        }
+    }
 }
 
 /// The committed records of a topic, partition by partition.

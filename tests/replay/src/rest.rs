@@ -146,7 +146,8 @@ fn is_query(statement: &str) -> bool {
         .is_some_and(|word| word.eq_ignore_ascii_case("select"))
 }
 
-/// Makes the topics that the case describes, and those that its sources read.
+/// Makes the topics that the case describes, and those that its sources read: with the partitions
+/// that the source's statement names, and with no cleaning that would refuse an input.
 async fn make_topics(case: &Case, session: &Session, server: &Server) -> Result<(), String> {
     let mut wanted: BTreeMap<String, u64> = BTreeMap::new();
     for input in &case.inputs {
@@ -154,19 +155,18 @@ async fn make_topics(case: &Case, session: &Session, server: &Server) -> Result<
     }
     for statement in &case.statements {
         let upper = statement.to_uppercase();
-        if upper.contains(" AS SELECT") || upper.contains("PARTITIONS") {
+        if upper.contains(" AS SELECT") {
             continue;
         }
+        let partitions = upper.split_once("PARTITIONS").and_then(|(_, rest)| {
+            let digits = rest.trim_start_matches([' ', '=']);
+            let end = digits.find(|c: char| !c.is_ascii_digit());
+            digits.get(..end.unwrap_or(digits.len()))?.parse().ok()
+        });
         for source in session.catalog.sources() {
             if statement.contains(&format!("'{}'", source.topic)) {
-                wanted.insert(source.topic.clone(), PARTITIONS);
+                wanted.insert(source.topic.clone(), partitions.unwrap_or(PARTITIONS));
             }
-        }
-    }
-    for statement in &case.statements {
-        // A statement with PARTITIONS makes its topic itself.
-        if statement.to_uppercase().contains("PARTITIONS") {
-            wanted.retain(|topic, _| !statement.contains(&format!("'{topic}'")));
         }
     }
     for topic in &case.topics {
@@ -284,7 +284,12 @@ impl Answer {
     ) -> Result<Self, String> {
         let mut exchange = start(server, "/query", sql, properties).await?;
         let mut late = late;
-        while exchange.next().await? {
+        loop {
+            let more = exchange.next().await;
+            let body = || exchange.response.body();
+            if !more.map_err(|error| format!("{error} after {}", body()))? {
+                break;
+            }
             if exchange.response.body().contains("\"header\"")
                 && let Some(inputs) = late.take()
             {
@@ -343,15 +348,16 @@ fn refused(expected: &Value, answer: &Answer) -> Result<(), String> {
             answer.body
         ));
     }
-    let class = match expected["type"].as_str() {
+    let of_statement = match expected["type"].as_str() {
+        Some(name) => name.ends_with("KsqlStatementErrorMessage"),
         None => return Ok(()),
-        Some(name) if name.ends_with("KsqlStatementErrorMessage") => "statement_error",
-        _ => "generic_error",
     };
     let actual: Value = serde_json::from_str(&answer.body).map_err(|e| e.to_string())?;
+    // An error of a statement is an error, too.
     match actual["@type"].as_str() {
-        Some(kind) if kind == class => Ok(()),
-        kind => Err(format!("{kind:?} instead of {class}: {}", answer.body)),
+        Some("statement_error") => Ok(()),
+        Some("generic_error") if !of_statement => Ok(()),
+        kind => Err(format!("{kind:?} instead of {expected}: {}", answer.body)),
     }
 }
 
