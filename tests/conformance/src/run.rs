@@ -78,7 +78,10 @@ pub fn run(case: &Case, step: usize) -> Result<(), String> {
 
 /// What a case writes to the sink of its last statement: the record values as they lie on the
 /// topic, or the reason why there are none.
-pub(crate) fn written(case: &Case, step: usize) -> Result<Vec<String>, String> {
+///
+/// # Errors
+/// A statement that is refused.
+pub fn written(case: &Case, step: usize) -> Result<Vec<String>, String> {
     let mut session = Session::new(case, step);
     for statement in &case.statements {
         session.execute(statement)?;

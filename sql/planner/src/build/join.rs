@@ -492,6 +492,11 @@ impl Joining<'_> {
                 "foreign-key table-table joins are not supported as part of n-way joins",
             ));
         }
+        if left.window.is_some() || right.window.is_some() {
+            return Err(
+                self.invalid("foreign-key table-table joins are not supported on windowed tables")
+            );
+        }
         if !matches!(clause.kind, JoinKind::Inner | JoinKind::Left) {
             return Err(refuse(
                 &clause.on,

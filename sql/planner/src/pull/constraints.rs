@@ -162,7 +162,12 @@ pub(super) fn access(
             }
         }
         if let Some(problem) = problem {
-            return match range(disjunct, alone, source, catalog)? {
+            // Two bounds are a range to us, and a scan to ksqlDB: without scans they are refused.
+            let range = match disjunct.keys.as_slice() {
+                [_, _, ..] if !scans(catalog) => None,
+                _ => range(disjunct, alone, source, catalog)?,
+            };
+            return match range {
                 Some(range) => Ok(PullAccess::Range(range)),
                 None => scan(catalog, &problem),
             };

@@ -19,7 +19,7 @@ use datafusion::scalar::ScalarValue;
 use weir_functions::FunctionKind;
 use weir_parser::ast::{Expr, ExprKind, Query, SelectItem, SourceKind};
 use weir_types::ident::pseudo;
-use weir_types::{Column, Schema, SqlError};
+use weir_types::{Column, ColumnRole, Schema, SqlError};
 
 use crate::analysis::select::{Expansion, Item};
 use crate::analysis::{Purpose, contains_kind, sources};
@@ -221,7 +221,7 @@ fn qualifier<'a>(sources: &'a Sources, clause: &'static str) -> Qualifier<'a> {
 }
 
 fn items(query: &Query, catalog: &dyn Catalog, sources: &Sources) -> Result<Vec<Item>, SqlError> {
-    let items = Expansion {
+    let mut items = Expansion {
         catalog,
         sources,
         qualifier: qualifier(sources, "SELECT"),
@@ -255,7 +255,33 @@ fn items(query: &Query, catalog: &dyn Catalog, sources: &Sources) -> Result<Vec<
              expression. {HINT}"
         )));
     }
+    if stars > 0
+        && let [source] = sources.list.as_slice()
+    {
+        // Of a table, headers come before values.
+        items.sort_by_key(|item| match role(item, source) {
+            ColumnRole::Key => 0,
+            ColumnRole::Headers | ColumnRole::Header(_) => 1,
+            ColumnRole::Value => 2,
+        });
+    }
     Ok(items)
+}
+
+/// Where a selected column of a table lives: its key, its window, a header; all else are values.
+fn role(item: &Item, source: &SourceScope) -> ColumnRole {
+    let column = match &item.expr.kind {
+        ExprKind::Column { name, .. } if source.info.kind == SourceKind::Table => {
+            source.column(&name.name)
+        }
+        _ => None,
+    };
+    match column.map(|c| (c.is_key() || c.is_window_bound(), &c.content)) {
+        Some((true, _)) => ColumnRole::Key,
+        Some((_, SourceColumn::Headers)) => ColumnRole::Headers,
+        Some((_, SourceColumn::Header(key))) => ColumnRole::Header(key.clone()),
+        _ => ColumnRole::Value,
+    }
 }
 
 fn filter(query: &Query, sources: &Sources) -> Result<Option<Expr>, SqlError> {
@@ -328,17 +354,10 @@ fn project(
                  CAST(null AS VARCHAR).",
             ));
         };
-        let is_key = source.info.kind == SourceKind::Table
-            && match &item.expr.kind {
-                ExprKind::Column { name, .. } => source
-                    .column(&name.name)
-                    .is_some_and(|c| c.is_key() || c.is_window_bound()),
-                _ => false,
-            };
-        let column = if is_key {
-            Column::key(&item.name, sql_type)
-        } else {
-            Column::value(&item.name, sql_type)
+        let column = Column {
+            name: item.name.clone(),
+            sql_type,
+            role: role(item, source),
         };
         if columns.iter().any(|c| c.name == column.name) {
             return Err(SqlError::statement(format!(

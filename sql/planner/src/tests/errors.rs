@@ -373,6 +373,10 @@ fn refusals_say_what_and_where() {
             &["only INNER and LEFT joins are supported for foreign-key"],
         ),
         (
+            "CREATE TABLE O AS SELECT * FROM WINT JOIN P ON WINT.N = P.ID;",
+            &["foreign-key table-table joins are not supported on windowed tables"],
+        ),
+        (
             "CREATE TABLE O AS SELECT * FROM U JOIN S ON U.ID = S.K;",
             &["Invalid join order: table-stream joins are not supported"],
         ),

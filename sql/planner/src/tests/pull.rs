@@ -282,6 +282,10 @@ fn scans_can_be_forbidden() {
             "SELECT * FROM BYK WHERE K = 1 AND K IN (1, 2);",
             "cannot be combined with other comparisons",
         ),
+        (
+            "SELECT * FROM TXT WHERE '0' < T AND T < '9';",
+            "cannot be combined with other comparisons",
+        ),
     ] {
         let error = pull_over(sql, &catalog).expect_err(sql);
         assert!(error.message.contains(part), "{sql}\n{}", error.message);
