@@ -52,6 +52,12 @@ impl PushRegistry {
         format!("transient_{source}_{number}")
     }
 
+    /// `SCALABLE_PUSH_QUERY_<random>`
+    pub fn new_shared_id() -> String {
+        let number: u64 = rand::rng().random_range(0..(1 << 63));
+        format!("SCALABLE_PUSH_QUERY_{number}")
+    }
+
     /// Registers a query; `None`: the limit is reached.
     pub fn open(self: &Arc<Self>, info: PushQueryInfo) -> Option<PushTicket> {
         let mut entries = self.entries.lock();

@@ -52,9 +52,13 @@ impl Servers {
         }
     }
 
-    /// The server with the `ksql.` properties of a case.
-    fn for_case(&mut self, case: &Case) -> Result<&Server, String> {
+    /// The server with the `ksql.` properties of a case, and with those that a file is about.
+    fn for_case(&mut self, file: &str, case: &Case) -> Result<&Server, String> {
         let mut properties = vec!["ksql.streams.cache.max.bytes.buffering=0".to_owned()];
+        if file.starts_with("scalable-push") {
+            properties.push("ksql.query.push.v2.registry.installed=true".to_owned());
+            properties.push("ksql.query.push.v2.enabled=true".to_owned());
+        }
         for (name, value) in case.properties.iter().filter(|(name, _)| of_server(name)) {
             let value = value.as_str().map_or(value.to_string(), str::to_owned);
             properties.push(format!("{name}={value}"));
@@ -90,7 +94,7 @@ pub(crate) async fn play(
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     for case in case::load(path)? {
-        let server = servers.for_case(&case)?;
+        let server = servers.for_case(&file, &case)?;
         let result = tokio::time::timeout(LIMIT, play_one(&case, server))
             .await
             .unwrap_or_else(|_| Err(format!("no end after {LIMIT:?}")));

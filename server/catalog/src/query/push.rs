@@ -31,7 +31,11 @@ pub(super) fn start(
         plan_query(query, view, QueryContext::Push).map_err(|e| ApiError::from_sql(e, text))?;
     let limit = plan.limit.map(|n| u64::try_from(n).unwrap_or(0));
     let columns = columns(&plan);
-    let id = query_id(query);
+    let id = if shares_reader(query, view) {
+        PushRegistry::new_shared_id()
+    } else {
+        query_id(query)
+    };
     let topology = crate::fleet::compile(&plan)
         .map_err(|e| ApiError::statement(ErrorCode::ServerError, e, text))?;
     let info = PushQueryInfo {
@@ -72,6 +76,22 @@ pub(super) fn start(
         rows,
         guard: Box::new(()),
     })
+}
+
+/// Whether ksqlDB would serve the query from one reader that all such queries share, when asked to
+/// by `ksql.query.push.v2.enabled` (spec/semantics.md §9). Here every reader of a partition is
+/// shared; what clients see of it is the query's id.
+fn shares_reader(query: &Query, view: &View<'_>) -> bool {
+    let is = |name: &str, value: &str| view.config(name).is_some_and(|v| v == value);
+    let plain = query.joins.is_empty()
+        && query.window.is_none()
+        && query.group_by.is_empty()
+        && query.partition_by.is_empty()
+        && query.having.is_none();
+    is("ksql.query.push.v2.enabled", "true")
+        && !is("auto.offset.reset", "earliest")
+        && plain
+        && view.store.writers(&query.from.name.name).count() == 1
 }
 
 /// `transient_<alias>_<random>`

@@ -57,7 +57,8 @@ impl Repartition {
         rows: usize,
         partitions: u32,
     ) -> Result<Vec<u32>, EngineError> {
-        if partitions <= 1 {
+        // Without GROUP BY all rows are one group, which has no key columns.
+        if partitions <= 1 || key.is_empty() {
             return Ok(vec![0; rows]);
         }
         let mut encoded = EncodedColumn::default();
