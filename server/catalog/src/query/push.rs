@@ -6,6 +6,7 @@ use arrow::array::{Array, BooleanArray, RecordBatch};
 use tokio::sync::mpsc;
 use weir_parser::ast::Query;
 use weir_planner::stream::QueryPlan;
+use weir_planner::catalog::Catalog;
 use weir_planner::{QueryContext, plan_query};
 use weir_protocol::ApiError;
 use weir_runtime::{PushEvent, PushHandle};
