@@ -22,6 +22,6 @@ case "$kind" in
       echo "$shared/recorded is not here: nothing to replay"
       exit 0
     fi
-    exec "$bin/replay" --known "$known" "$shared/recorded/http" "$shared/recorded/cli"
+    exec "$bin/replay" --known "$known" "$shared/recorded/http" "$shared/recorded/cli" "$shared/qtt/rest"
     ;;
 esac

@@ -16,7 +16,7 @@ use weir_catalog::{
     Answer, Endpoint, QueryFailure, QueryKind, QueryRequest, RowEvent, RowStream, Weir,
 };
 use weir_protocol::ApiError;
-use weir_types::{Column, ErrorCode};
+use weir_types::{Column, ColumnRole, ErrorCode};
 
 use crate::json_row::{write_row, write_string};
 use crate::print;
@@ -354,9 +354,19 @@ impl RowWriter {
     }
 }
 
-/// ``` `ID` INTEGER KEY, `V` STRING```, roles as the catalog marked them.
+/// ``` `ID` INTEGER KEY, `V` STRING```, roles as the catalog marked them. ksqlDB names header columns
+/// before values here, although the rows hold them in declared order.
 fn schema_text(columns: &[Column]) -> String {
-    weir_types::Schema::new(columns.to_vec()).to_string()
+    let mut columns = columns.to_vec();
+    let of_header = |c: &Column| matches!(c.role, ColumnRole::Headers | ColumnRole::Header(_));
+    if columns.iter().any(of_header) {
+        columns.sort_by_key(|column| match column.role {
+            ColumnRole::Key => 0,
+            ColumnRole::Headers | ColumnRole::Header(_) => 1,
+            ColumnRole::Value => 2,
+        });
+    }
+    weir_types::Schema::new(columns).to_string()
 }
 
 /// `{"queryId":…,"columnNames":[…],"columnTypes":[…]}`

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use weir_parser::ast::Ident;
 use weir_parser::printer::mask_insert_values;
 use weir_types::ident::{pseudo, quoted};
-use weir_types::{ColumnRole, SqlError};
+use weir_types::{Column, ColumnRole, SqlError};
 
 use super::with::prepare;
 use super::{flag, is_read_only_topic, kind_word};
@@ -126,14 +126,18 @@ fn targets(
 ) -> Result<Vec<InsertTarget>, String> {
     let all = source.schema.columns();
     if columns.is_empty() {
+        // Keys come first wherever they were declared.
+        let mut order: Vec<(usize, &Column)> = all.iter().enumerate().collect();
+        order.sort_by_key(|(_, column)| column.role != ColumnRole::Key);
         if all.len() != values {
-            let names: Vec<String> = all.iter().map(|c| quoted(&c.name)).collect();
+            let names: Vec<String> = order.iter().map(|(_, c)| quoted(&c.name)).collect();
             return Err(format!(
                 "Expected a value for each column. Expected Columns: [{}]. Got {values} values.",
                 names.join(", ")
             ));
         }
-        return Ok((0..all.len()).map(InsertTarget::Column).collect());
+        let indices = order.into_iter().map(|(index, _)| index);
+        return Ok(indices.map(InsertTarget::Column).collect());
     }
     let mut targets = Vec::with_capacity(columns.len());
     for column in columns {

@@ -221,7 +221,7 @@ fn qualifier<'a>(sources: &'a Sources, clause: &'static str) -> Qualifier<'a> {
 }
 
 fn items(query: &Query, catalog: &dyn Catalog, sources: &Sources) -> Result<Vec<Item>, SqlError> {
-    let mut items = Expansion {
+    let items = Expansion {
         catalog,
         sources,
         qualifier: qualifier(sources, "SELECT"),
@@ -254,16 +254,6 @@ fn items(query: &Query, catalog: &dyn Catalog, sources: &Sources) -> Result<Vec<
             "Pull queries only support wildcards in the projection if they are the only \
              expression. {HINT}"
         )));
-    }
-    if stars > 0
-        && let [source] = sources.list.as_slice()
-    {
-        // Of a table, headers come before values.
-        items.sort_by_key(|item| match role(item, source) {
-            ColumnRole::Key => 0,
-            ColumnRole::Headers | ColumnRole::Header(_) => 1,
-            ColumnRole::Value => 2,
-        });
     }
     Ok(items)
 }
