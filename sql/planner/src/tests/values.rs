@@ -40,6 +40,13 @@ fn values_go_to_their_columns() {
 }
 
 #[test]
+fn without_columns_keys_come_first() {
+    let row = insert("INSERT INTO LATEKEY VALUES (7, 8);").unwrap();
+    assert_eq!(row.key, [ScalarValue::Int32(Some(7))]);
+    assert_eq!(row.value, [ScalarValue::Int32(Some(8))]);
+}
+
+#[test]
 fn values_widen_and_nothing_else() {
     let row = insert("INSERT INTO S (K, D) VALUES (1, 2);").unwrap();
     assert_eq!(
