@@ -28,7 +28,11 @@ impl Weir {
         }
         match effect {
             Effect::PutSource { .. } | Effect::StartQuery { .. } => match effect.started() {
-                Some(query) => self.fleet.start_query(query),
+                Some(query) => {
+                    self.fleet.start_query(query)?;
+                    self.fleet.settle();
+                    Ok(())
+                }
                 None => Ok(()),
             },
             Effect::DropSource { query, topic, .. } => {

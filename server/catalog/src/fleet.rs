@@ -123,6 +123,12 @@ impl Fleet {
         Ok(())
     }
 
+    /// Waits until started queries know where they begin, so that a client may write their input
+    /// as soon as it has the answer.
+    pub fn settle(&self) {
+        self.runtime.settle();
+    }
+
     /// What a query is run with: the server's settings, then what was set for it.
     pub(crate) fn options(&self, overrides: &Overrides) -> QueryOptions {
         let value = |name: &str| {

@@ -48,6 +48,9 @@ const ADMIN_WAIT: Duration = Duration::from_secs(15);
 /// How long stopping a query may take.
 const STOPPING: Duration = Duration::from_secs(60);
 
+/// How long a started query may take to know where it begins before its client is answered.
+const SETTLING: Duration = Duration::from_secs(5);
+
 /// Runs queries on Kafka. Dropping it stops everything in order.
 pub struct Runtime {
     shared: Arc<Shared>,
@@ -116,6 +119,15 @@ impl Runtime {
         state.set_paused(spec.options.paused);
         self.order(Order::Start(Box::new(spec), state.clone()));
         state
+    }
+
+    /// Waits until the queries that were started know where they begin: records written after this
+    /// returned are seen, also by a query that starts at the latest. Kafka may be slow to say where
+    /// that is; then it returns all the same.
+    pub fn settle(&self) {
+        let (done, wait) = bounded(0);
+        self.order(Order::Settle { done });
+        let _ = wait.recv_timeout(SETTLING);
     }
 
     /// Stops a query and keeps all it has: started again it goes on.

@@ -52,6 +52,10 @@ pub(crate) enum Order {
     Revoked {
         done: Sender<()>,
     },
+    /// Answers when every query that was to start before it was prepared.
+    Settle {
+        done: Sender<()>,
+    },
     Shutdown {
         done: Sender<()>,
     },
@@ -238,6 +242,8 @@ impl Supervisor {
                 self.clean_up(&query, entry);
                 drop(done);
             }
+            // What was ordered before has been prepared when this is read.
+            Order::Settle { done } => drop(done),
             Order::PauseChanged => {
                 for worker in &self.workers {
                     worker.tell(Command::PauseChanged);
