@@ -100,8 +100,8 @@ pub struct Consumer {
     partitions: HashMap<FetchId, Partition>,
     next_id: u32,
     messages: Vec<*mut rd_kafka_message_t>,
-    /// Guesses for the next arenas: bytes per record seen last.
-    record_bytes: usize,
+    /// Guess for the next batches: what those of the last poll held.
+    guess: Guess,
     shared: Arc<Shared>,
 }
 
@@ -138,7 +138,7 @@ impl Consumer {
             partitions: HashMap::new(),
             next_id: 0,
             messages: vec![ptr::null_mut(); CHUNK],
-            record_bytes: 256,
+            guess: Guess::default(),
             shared: Arc::new(Shared { queue, client }),
         })
     }
@@ -280,9 +280,7 @@ impl Consumer {
             }
             (size, wait) = (CHUNK.min(max.saturating_sub(taken)).max(1), 0);
         }
-        if let Some(mean) = builders.bytes.checked_div(builders.records) {
-            self.record_bytes = mean + 1;
-        }
+        self.guess = builders.guess().unwrap_or(self.guess);
         builders.finish(out);
     }
 
@@ -308,7 +306,7 @@ impl Consumer {
         match message.err {
             OK => {
                 // SAFETY: the message is live
-                let bytes = unsafe { builder.push(message, self.record_bytes) };
+                let bytes = unsafe { builder.push(message, self.guess) };
                 builders.bytes += bytes;
                 builders.records += 1;
             }
@@ -343,6 +341,13 @@ impl Drop for Consumer {
     }
 }
 
+/// Size of a batch of one partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Guess {
+    records: usize,
+    bytes: usize,
+}
+
 #[derive(Default)]
 struct Builders {
     list: Vec<Builder>,
@@ -361,6 +366,15 @@ impl Builders {
                 self.list.push(Builder::new(id));
                 self.list.len() - 1
             })
+    }
+
+    /// A little more than what a batch holds on average, so that one like it does not grow.
+    fn guess(&self) -> Option<Guess> {
+        let mean = |all: usize| Some(all.checked_div(self.list.len())? / 8 * 9 + 1);
+        Some(Guess {
+            records: mean(self.records)?,
+            bytes: mean(self.bytes)?,
+        })
     }
 
     fn finish(self, out: &mut Polled) {
@@ -401,10 +415,10 @@ impl Builder {
 
     /// # Safety
     /// The message is live.
-    unsafe fn push(&mut self, message: &rd_kafka_message_t, expected: usize) -> usize {
+    unsafe fn push(&mut self, message: &rd_kafka_message_t, expected: Guess) -> usize {
         if self.records.is_empty() {
-            self.arena.reserve(expected * CHUNK);
-            self.records.reserve(CHUNK);
+            self.arena.reserve(expected.bytes);
+            self.records.reserve(expected.records);
         }
         let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is live; key and payload are its own bytes

@@ -44,16 +44,23 @@ pub(crate) struct Weir {
 impl Weir {
     /// Starts a server, and the query in it. `run` tells this run from all others: offsets that a
     /// group has committed outlive its topics.
-    pub(crate) fn start(query: &Query, bootstrap: &str, run: &str) -> Result<Self, String> {
+    pub(crate) fn start(
+        query: &Query,
+        bootstrap: &str,
+        run: &str,
+        settings: &[(String, String)],
+    ) -> Result<Self, String> {
         let service = format!("bench_{run}_");
-        let server = WeirServer::start(&[
+        let mut properties = vec![
             ("bootstrap.servers", bootstrap),
             ("ksql.service.id", &service),
             ("ksql.internal.topic.replicas", "1"),
             ("ksql.streams.num.stream.threads", "2"),
             ("ksql.streams.commit.interval.ms", "2000"),
             ("ksql.streams.cache.max.bytes.buffering", "10000000"),
-        ]);
+        ];
+        properties.extend(settings.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let server = WeirServer::start(&properties);
         let answer = server.http().ksql(&query.statements());
         let id = answer
             .as_array()

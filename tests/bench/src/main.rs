@@ -69,12 +69,20 @@ struct Arguments {
     /// A cluster that `bench fill` keeps.
     #[arg(long)]
     bootstrap: Option<String>,
+    /// A property of Weir's server, beside those of the benchmark; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = property)]
+    settings: Vec<(String, String)>,
     /// Write every run and every figure here, a JSON object a line.
     #[arg(long)]
     json: Option<PathBuf>,
     /// Copy this topic and print the cost: the ceiling, as a process of its own.
     #[arg(long, hide = true)]
     copy: Option<String>,
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no `=`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn fill(topics: &Topics, records: u64) {
@@ -90,6 +98,7 @@ struct Bench<'a> {
     bootstrap: &'a str,
     topics: Topics,
     with_peer: bool,
+    settings: &'a [(String, String)],
     /// Of engines, so far.
     runs: u32,
     journal: &'a mut Journal,
@@ -141,8 +150,10 @@ impl Bench<'_> {
 
     /// One round of a query in both engines.
     fn query(&mut self, figures: &mut Figures) -> Result<(), String> {
-        let query = figures.query;
-        let (cost, output) = self.run("weir", query, Weir::start)?;
+        let (query, settings) = (figures.query, self.settings);
+        let (cost, output) = self.run("weir", query, |query, servers, run| {
+            Weir::start(query, servers, run, settings)
+        })?;
         figures.weir.push(cost);
         if self.with_peer {
             let peers = Peer::output_of(query);
@@ -258,6 +269,7 @@ fn measure_all(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
             bootstrap: &bootstrap,
             topics,
             with_peer,
+            settings: &arguments.settings,
             runs: 0,
             journal: &mut journal,
         };

@@ -18,6 +18,8 @@ pub(crate) struct JsonEncoder {
     shapes: Vec<(Vec<u8>, Shape)>,
     unwrapped: bool,
     side: Side,
+    /// Bytes of a row, mean of the last rows written.
+    row_bytes: usize,
 }
 
 /// What a view does not know: the names within, ready to be written.
@@ -65,6 +67,7 @@ impl JsonEncoder {
             shapes: Shape::fields(columns.iter().map(|(n, t)| (&**n, t))),
             unwrapped,
             side,
+            row_bytes: 0,
         }
     }
 }
@@ -81,6 +84,8 @@ impl Encoder for JsonEncoder {
             (Some(column), _) => column.len(),
             (None, absent) => absent.map_or(0, NullBuffer::len),
         };
+        let start = out.data.len();
+        out.data.reserve(rows * self.row_bytes);
         // A key without columns is no key.
         let keyless = views.is_empty() && self.side == Side::Key;
         for row in 0..rows {
@@ -99,6 +104,9 @@ impl Encoder for JsonEncoder {
                 _ => write_object(&views, &self.shapes, row, &mut out.data),
             }
             out.end_row();
+        }
+        if let Some(mean) = (out.data.len() - start).checked_div(rows) {
+            self.row_bytes = mean + 1;
         }
         Ok(Vec::new())
     }
