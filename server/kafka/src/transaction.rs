@@ -58,6 +58,14 @@ pub struct TransactionalProducer {
     given_up: bool,
 }
 
+/// How long a batch that is not full waits. Its rows are seen only after the commit, which sends
+/// what waits at once; until then only full batches are worth a request, and the client's thread
+/// spins through the last millisecond before a batch is due.
+fn linger_ms(delivery_timeout: &str) -> u64 {
+    let delivery = delivery_timeout.parse().unwrap_or(10_000_u64);
+    (delivery / 2).min(1000)
+}
+
 impl TransactionalProducer {
     /// A producer of this transactional id, ready to begin. Fences every older producer of the id
     /// and aborts what it left open. Errors: [`ErrorKind::TimedOut`] when the cluster does not
@@ -65,7 +73,6 @@ impl TransactionalProducer {
     pub fn open(config: &ClientConfig, id: &str, wait: Duration) -> Result<Self> {
         let config = config
             .clone()
-            .or("linger.ms", "100")
             .or("queue.buffering.max.messages", "200000")
             .or("queue.buffering.max.kbytes", "65536")
             .or("transaction.timeout.ms", "10000")
@@ -78,6 +85,9 @@ impl TransactionalProducer {
             .unwrap_or("10000")
             .to_owned();
         let config = config.or("delivery.timeout.ms", &timeout);
+        let delivery = config.get("delivery.timeout.ms").unwrap_or(&timeout);
+        let linger = linger_ms(delivery).to_string();
+        let config = config.or("linger.ms", &linger);
         let client = Client::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config, |conf| {
             // SAFETY: the configuration is live
             unsafe { time_zero::prepare(conf) };
