@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Plain is a query of columns of a table whose key is one STRING, INTEGER or BIGINT column, with
-//! `key = literal` as its whole WHERE and no other literal, no property and no variable.
+//! `key = literal` as its whole WHERE and no other literal, no property of ksqlDB's own and no
+//! variable.
 //!
 //! Invariant: a shape is answered from what was planned for the metastore of now, so the answer
 //! is the one that planning would give.
@@ -20,7 +21,9 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::scalar::ScalarValue;
+use indexmap::IndexMap;
 use parking_lot::RwLock;
+use serde_json::Value;
 use weir_engine::{Access, KeyAccess, MaterializedInfo};
 use weir_parser::ast::{BinaryOp, Expr, ExprKind, Query};
 use weir_planner::catalog::SourceInfo;
@@ -29,11 +32,12 @@ use weir_types::{Column, SqlType};
 
 use super::pull::{columns_of, rows_of};
 use crate::api::{QueryRequest, RowStream};
+use crate::config;
 use crate::fleet::partition_of;
 use crate::metastore::Metastore;
 use crate::weir::Weir;
 
-/// How long the number of partitions of a topic is taken as known.
+/// How long the number of partitions of a state is taken as known.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// Shapes kept at once; more are those of a client that writes its values into names.
@@ -162,7 +166,7 @@ pub(crate) struct Lookups {
 
 /// Answers a query of a known shape. `None`: it is to be planned.
 pub(crate) fn answer(weir: &Weir, request: &QueryRequest) -> Option<RowStream> {
-    if !request.properties.is_empty() || !request.request_properties.is_empty() {
+    if !have_no_effect(&request.properties) || !request.request_properties.is_empty() {
         return None;
     }
     let shape = Shape::of(&request.sql)?;
@@ -204,6 +208,15 @@ pub(crate) fn answer(weir: &Weir, request: &QueryRequest) -> Option<RowStream> {
         None => RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty())),
     };
     Some(rows_of(batch, columns.clone()))
+}
+
+/// Whether properties are right and none of them means anything to a lookup: those of Kafka
+/// Streams, such as `auto.offset.reset`, do not.
+fn have_no_effect(properties: &IndexMap<String, Value>) -> bool {
+    let of_streams = |name: &str| !name.starts_with("ksql.") || name.starts_with("ksql.streams.");
+    properties.is_empty()
+        || properties.keys().all(|name| of_streams(name))
+            && config::request_overrides(properties).is_ok()
 }
 
 /// What a planned query leaves behind for those of its shape, if it is plain.
@@ -321,6 +334,21 @@ mod tests {
                 "{sql}"
             );
         }
+    }
+
+    #[test]
+    fn properties_that_a_lookup_does_not_know() {
+        for (name, value, expected) in [
+            ("auto.offset.reset", "earliest", true),
+            ("ksql.streams.auto.offset.reset", "latest", true),
+            ("auto.offset.reset", "none", false),
+            ("no.such", "x", false),
+            ("ksql.query.pull.table.scan.enabled", "false", false),
+        ] {
+            let properties = IndexMap::from([(name.to_owned(), Value::from(value))]);
+            assert_eq!(have_no_effect(&properties), expected, "{name}={value}");
+        }
+        assert!(have_no_effect(&IndexMap::new()));
     }
 
     #[test]
