@@ -4,7 +4,9 @@ use crate::catalog::Catalog;
 
 /// The name most like `wanted`, if one is like it at all: at most a third of its letters differ.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = wanted.chars().count().div_ceil(3);
+    // Some letter must be the same: any name is one edit from `A`.
+    let letters = wanted.chars().count();
+    let limit = letters.div_ceil(3).min(letters.saturating_sub(1));
     names
         .into_iter()
         .map(|name| (distance(&wanted.to_uppercase(), &name.to_uppercase()), name))
@@ -72,5 +74,7 @@ mod tests {
         assert_eq!(nearest("PAGEVIEW", names), Some("PAGEVIEWS"));
         assert_eq!(nearest("user", names), Some("USERS"));
         assert_eq!(nearest("NOPE", names), None);
+        assert_eq!(nearest("C", ["H", "c2"]), None);
+        assert_eq!(nearest("C", ["H", "c"]), Some("c"));
     }
 }

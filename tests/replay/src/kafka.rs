@@ -142,7 +142,7 @@ pub(crate) async fn read(bootstrap: &str, topic: &str) -> Result<Vec<Stored>, St
         key: record.key,
         value: record.value,
         timestamp: record.timestamp,
-        headers: Vec::new().into(),
+        headers: Vec::new(),
     };
     Ok(records.into_iter().map(stored).collect())
 }

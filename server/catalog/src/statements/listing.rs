@@ -394,7 +394,9 @@ pub fn describe_function(name: &Ident, text: &str) -> Result<Entity, ApiError> {
         } else {
             name.name.clone()
         };
-        let message = format!("Can't find any functions with the name '{name}'");
+        let near = registry().similar_names(&name).first().copied();
+        let hint = near.map_or_else(String::new, |near| format!("\nDid you mean '{near}'?"));
+        let message = format!("Can't find any functions with the name '{name}'{hint}");
         return Err(ApiError::generic(ErrorCode::BadRequest, message));
     };
     let functions = doc

@@ -452,12 +452,12 @@ impl StreamStreamJoin {
         buffers: &mut [JoinBuffer; 2],
         ctx: &mut Context<'_>,
     ) -> Result<(), EngineError> {
-        for side in 0..2 {
+        for (side, buffer) in buffers.iter_mut().enumerate() {
             let visible = self.store_time[side].saturating_sub(self.spec.retention());
             let bucket = self.spec.bucket(visible);
             if self.store_time[side] >= 0 && bucket > self.expired_to[side] {
                 self.expired_to[side] = bucket;
-                buffers[side].expire(bucket);
+                buffer.expire(bucket);
                 ctx.store(self.spec.stores[side])?
                     .expire_range(&[], &ordered_i64(bucket))?;
             }

@@ -64,6 +64,10 @@ impl Translator<'_> {
                 self.classes -= 1;
                 self.out.push(']');
             }
+            '{' if !in_class => self.repetition()?,
+            '(' if !in_class && self.comes("?#") => {
+                return Err("A regular expression of Java has no comments (?#…)".to_owned());
+            }
             // Set operators that Java does not have.
             '~' if in_class => self.out.push_str("\\~"),
             '-' if in_class && self.rest.next_if_eq(&'-').is_some() => self.out.push_str("-\\-"),
@@ -109,7 +113,14 @@ impl Translator<'_> {
             'Q' => self.quoted(),
             'p' | 'P' => self.property(c == 'P')?,
             'u' => self.code_unit()?,
-            '0' => return Err("Octal escapes are not supported in regular expressions".to_owned()),
+            '0' => self.octal()?,
+            'x' if self.comes("{") => {
+                self.out.push_str("\\x");
+                let end = |c: &char| *c != '}';
+                while let Some(c) = self.rest.next_if(end) {
+                    self.out.push(c);
+                }
+            }
             // Java lets any character that is no letter be escaped.
             other if other.is_ascii_alphanumeric() => {
                 self.out.push('\\');
@@ -117,6 +128,51 @@ impl Translator<'_> {
             }
             other => self.literal(other),
         }
+        Ok(())
+    }
+
+    /// Whether `text` comes next.
+    fn comes(&self, text: &str) -> bool {
+        let mut ahead = self.rest.clone();
+        text.chars().all(|c| ahead.next() == Some(c))
+    }
+
+    /// The rest of `{n}`, `{n,}` or `{n,m}`; any other brace must be escaped.
+    fn repetition(&mut self) -> Result<(), String> {
+        self.out.push('{');
+        let mut parts = 0;
+        loop {
+            let mut digits = 0;
+            while let Some(digit) = self.rest.next_if(char::is_ascii_digit) {
+                self.out.push(digit);
+                digits += 1;
+            }
+            parts += 1;
+            match self.rest.next() {
+                Some(',') if parts == 1 && digits > 0 => self.out.push(','),
+                Some('}') if parts == 2 || digits > 0 => {
+                    self.out.push('}');
+                    return Ok(());
+                }
+                _ => return Err("A { must begin a repetition such as {2} or be escaped".to_owned()),
+            }
+        }
+    }
+
+    /// The character of one to three octal digits, three only up to 377.
+    fn octal(&mut self) -> Result<(), String> {
+        let mut code = 0;
+        for place in 0..3 {
+            let fits = |c: &char| c.is_digit(8) && (place < 2 || code < 0o40);
+            match self.rest.next_if(fits) {
+                Some(digit) => code = code * 8 + digit.to_digit(8).unwrap_or_default(),
+                None if place == 0 => return Err("\\0 must be followed by octal digits".to_owned()),
+                None => break,
+            }
+        }
+        char::from_u32(code)
+            .into_iter()
+            .for_each(|c| self.literal(c));
         Ok(())
     }
 
@@ -275,6 +331,10 @@ mod tests {
             (r"A\uD83D\uDE00", "A😀", true),
             (r"A\uD83D", "A\u{10F83D}", true),
             (r"[~]", "~", true),
+            (r"^\0101\x{42}\x43$", "ABC", true),
+            (r"^\0401$", " 1", true),
+            (r"^a{2}b{1,}c{0,3}$", "aab", true),
+            (r"^[{]\{}$", "{{}", true),
             (r"^[+--]$", ",", true),
             (r"a\/b\_c", "a/b_c", true),
         ] {
@@ -289,7 +349,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_translated_is_refused() {
-        for pattern in [r"\", r"\u00", r"\p{Lu", r"\012"] {
+        for pattern in [
+            r"\", r"\u00", r"\p{Lu", r"\08", "{", "a{b", "a{2", "a{,3}", "a(?#c)",
+        ] {
             assert!(translate(pattern).is_err(), "{pattern}");
         }
     }
