@@ -20,7 +20,7 @@ help:
 	@echo "make bench        Weir beside Kafka Streams, on one Apache Kafka (BENCH=\"q0 q2\": only these)"
 	@echo "make conformance  recorded cases without Kafka (SHARED=$(SHARED))"
 	@echo "make clients      Kafka's own clients against the embedded broker"
-	@echo "make replay       recorded HTTP exchanges and CLI transcripts"
+	@echo "make replay       recorded HTTP exchanges, CLI transcripts and cases of the HTTP API"
 	@echo "make docs         the reference pages, made anew from the code"
 
 setup:
