@@ -259,9 +259,15 @@ mod tests {
         let port = listener.local_addr().expect("its address").port();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
-            let mut request = [0; 1024];
-            let read = stream.read(&mut request).expect("a request");
-            assert!(request[..read].starts_with(b"POST /x HTTP/1.1\r\n"));
+            // A request may come in pieces.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n{}") {
+                let mut piece = [0; 1024];
+                let read = stream.read(&mut piece).expect("a request");
+                assert!(read > 0, "the request breaks off");
+                request.extend_from_slice(&piece[..read]);
+            }
+            assert!(request.starts_with(b"POST /x HTTP/1.1\r\n"));
             stream.write_all(answer.as_bytes()).expect("an answer");
         });
         Http::new(port)

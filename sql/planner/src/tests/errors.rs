@@ -373,7 +373,7 @@ fn refusals_say_what_and_where() {
             &["only INNER and LEFT joins are supported for foreign-key"],
         ),
         (
-            "CREATE TABLE O AS SELECT * FROM WINT A JOIN WINT B ON A.N = B.ID;",
+            "SELECT * FROM WINT JOIN WINT2 ON WINT.N = WINT2.ID EMIT CHANGES;",
             &["foreign-key table-table joins are not supported on windowed tables"],
         ),
         (
