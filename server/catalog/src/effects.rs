@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use weir_kafka::{NewTopic, OffsetAt, TopicPartition};
 use weir_planner::ddl::TopicSpec;
 use weir_protocol::QueryError;
+use weir_runtime::TopicTraffic;
 
 use crate::metastore::Metastore;
 use crate::planning::{self, Effect};
@@ -192,6 +193,10 @@ impl RuntimeView for Weir {
             })
         };
         tasks.into_iter().map(task).collect()
+    }
+
+    fn traffic(&self, topic: &str) -> TopicTraffic {
+        self.fleet.runtime().traffic(topic)
     }
 
     fn offset_summary(&self, id: &str) -> Option<Value> {

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use weir_protocol::QueryError;
+use weir_runtime::TopicTraffic;
 use weir_types::Column;
 
 /// A running push query.
@@ -53,6 +54,9 @@ pub trait RuntimeView {
 
     /// The tasks of a query that reads these topics, with their offsets; none while it does not run.
     fn tasks(&self, id: &str, topics: &[&str]) -> Vec<Value>;
+
+    /// What the queries of this server read from and wrote to a topic.
+    fn traffic(&self, topic: &str) -> TopicTraffic;
 
     /// Offsets that a query's group has committed, by topic, as DESCRIBE EXTENDED shows them.
     fn offset_summary(&self, id: &str) -> Option<Value>;

@@ -27,6 +27,7 @@ pub mod push;
 pub mod query;
 pub mod runtime;
 mod supervisor;
+pub mod traffic;
 mod worker;
 
 pub use config::{Guarantee, OffsetReset, QueryOptions, QuerySpec, RuntimeConfig};
@@ -34,3 +35,4 @@ pub use failure::{ErrorClass, QueryError};
 pub use push::{PushEvent, PushHandle};
 pub use query::{QueryState, QueryStatus};
 pub use runtime::{Runtime, RuntimeError};
+pub use traffic::{Flow, TopicTraffic};

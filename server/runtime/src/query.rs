@@ -13,6 +13,7 @@ use crate::config::QuerySpec;
 use crate::failure::{Failures, QueryError, now_ms};
 use crate::layout::Layout;
 use crate::names::{changelog_topic, topic_name};
+use crate::traffic::Traffic;
 
 /// A task: sub-topology and partition.
 pub(crate) type PartPartition = (u32, u32);
@@ -27,6 +28,7 @@ pub struct QueryState {
     produced: AtomicU64,
     dropped: AtomicU64,
     last_message_ms: AtomicI64,
+    pub(crate) traffic: Traffic,
     pub(crate) failures: Mutex<Failures>,
     stores: RwLock<HashMap<PartPartition, Arc<TaskState>>>,
     /// Tasks of each part over all servers, once the query is laid out.

@@ -15,12 +15,14 @@ use weir_kafka::{Admin, GroupMember, KafkaError, NewTopic, Role, TopicPartition}
 use weir_state::{Database, KvStore, StateError};
 
 use crate::config::{QueryOptions, QuerySpec, RuntimeConfig};
+use crate::failure::now_ms;
 use crate::membership::follow;
 use crate::names::slots_topic;
 use crate::prepare;
 use crate::push::{CHANNEL, PushHandle};
 use crate::query::{QueryState, QueryStatus};
 use crate::supervisor::{Order, Queries, Supervisor};
+use crate::traffic::TopicTraffic;
 use crate::worker::{Command, PushSeed, PushShared, Shared, Worker, WorkerHandle};
 
 /// Why the runtime refuses.
@@ -173,6 +175,19 @@ impl Runtime {
     pub fn reads(&self, id: &str) -> Arc<[TopicPartition]> {
         let queries = self.queries.read();
         queries.get(id).map(|s| s.reads()).unwrap_or_default()
+    }
+
+    /// What all queries of this server did on a topic.
+    pub fn traffic(&self, topic: &str) -> TopicTraffic {
+        let now = now_ms();
+        let mut all = TopicTraffic::default();
+        for state in self.queries.read().values() {
+            let of_query = state.traffic.of_topic(topic, now);
+            all.read.add(&of_query.read);
+            all.failed.add(&of_query.failed);
+            all.written.add(&of_query.written);
+        }
+        all
     }
 
     /// Ids of all queries.

@@ -22,7 +22,9 @@ pub(crate) fn compare(recorded: &Value, server: &Server, printed: &Printed) -> R
         ));
     }
     let expected = recorded["stdout"].as_str().unwrap_or_default();
-    let expected = expected.replace("{{server}}", &format!("http://{}", server.host()));
+    let expected = expected
+        .replace("{{server}}", &format!("http://{}", server.host()))
+        .replace("{{host}}", &server.host());
     outputs(&expected, &printed.stdout, &recorded["volatile"])
 }
 

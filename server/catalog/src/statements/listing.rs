@@ -15,6 +15,7 @@ use weir_types::ErrorCode;
 use crate::hash_order;
 use crate::metastore::{Metastore, PersistentQuery, kind_word};
 use crate::runtime_view::{PushQueryInfo, RuntimeView};
+use crate::statements::statistics::Statistics;
 
 /// Everything that listings look at.
 pub struct Listing<'a> {
@@ -110,6 +111,9 @@ impl Listing<'_> {
             }
             Err(error) => (0, 0, Some(format!("Error from Kafka: {error}"))),
         };
+        let statistics = Statistics::new(&self.runtime.traffic(&source.topic));
+        let host = self.runtime.host();
+        let line = |line: String| if extended { line } else { String::new() };
         let description = SourceDescription {
             name: source.name.clone(),
             window_type: source.window.map(|w| w.kind.name().to_owned()),
@@ -135,8 +139,8 @@ impl Listing<'_> {
                 .as_ref()
                 .map(|t| t.column.clone())
                 .unwrap_or_default(),
-            statistics: String::new(),
-            error_stats: String::new(),
+            statistics: line(statistics.record_line()),
+            error_stats: line(statistics.error_line()),
             extended,
             key_format: source.key_format.format.kind.name().to_owned(),
             value_format: source.value_format.format.kind.name().to_owned(),
@@ -157,8 +161,8 @@ impl Listing<'_> {
             } else {
                 self.store.dependents(&source.name)
             },
-            cluster_statistics: Vec::new(),
-            cluster_error_stats: Vec::new(),
+            cluster_statistics: statistics.records_of(&host),
+            cluster_error_stats: statistics.errors_of(&host),
         };
         (description, warning)
     }

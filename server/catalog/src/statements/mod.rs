@@ -1,3 +1,4 @@
 //! Statements that answer from what is there.
 
 pub mod listing;
+mod statistics;

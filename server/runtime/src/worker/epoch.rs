@@ -104,7 +104,11 @@ impl Worker {
         let result = records
             .iter()
             .try_for_each(|(output, batch)| match outputs.get(*output) {
-                Some(topic) => self.output.produce(topic, batch),
+                Some(topic) => {
+                    let traffic = &query.state.traffic;
+                    traffic.wrote(topic, batch.values.len(), now_ms());
+                    self.output.produce(topic, batch)
+                }
                 None => Ok(()),
             });
         self.emitted.records = records;

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use weir_engine::{Emitted, StepLimits};
+use weir_engine::{Emitted, LogEntry, StepLimits};
 use weir_kafka::{Admin, ClientConfig, Consumer, GroupMetadata, Polled, Role, Waker};
 use weir_state::Database;
 
@@ -490,6 +490,11 @@ impl Worker {
     }
 
     fn log(&mut self, query: &QueryContext) {
+        for entry in &self.emitted.log {
+            if let LogEntry::Deserialization { topic, .. } = entry {
+                query.state.traffic.failed(topic, now_ms());
+            }
+        }
         match &self.shared.config.log {
             Some(log) => {
                 for entry in self.emitted.log.drain(..) {

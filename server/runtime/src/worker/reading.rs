@@ -9,7 +9,7 @@ use weir_kafka::{
 use weir_types::records::FetchedBatch;
 
 use super::{POLL_RECORDS, Worker};
-use crate::failure::QueryError;
+use crate::failure::{QueryError, now_ms};
 use crate::fetch::{Action, Delivery, FetchKey, PartitionKey, ReaderId};
 
 /// A consumer, and which of its fetches is which.
@@ -191,6 +191,9 @@ impl Worker {
 
     fn offer(&mut self, reader: ReaderId, batch: FetchedBatch) {
         if let Some(task) = self.tasks.get_mut(&reader.task) {
+            if let Some(Some(topic)) = task.topics.get(reader.input) {
+                task.query.state.traffic.read(topic, &batch, now_ms());
+            }
             task.task.set_caught_up(reader.input, false);
             task.task.offer(reader.input, batch);
             task.idle = false;
