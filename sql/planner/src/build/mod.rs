@@ -16,6 +16,7 @@ mod join;
 mod numbering;
 mod project;
 mod rekey;
+mod sorted;
 mod source;
 mod stage;
 mod upgrade;

@@ -8,6 +8,7 @@ use weir_parser::ast::SourceKind;
 use weir_types::ident::pseudo;
 use weir_types::{Column, ColumnRole, Schema, SqlError, SqlType};
 
+use super::sorted;
 use super::stage::{KeyColumn, KeyOrigin, Stage, StageScope, internal, schema};
 use crate::analysis::Analysis;
 use crate::expr::{Lowering, refuse, tree};
@@ -56,6 +57,14 @@ pub(crate) fn finish(analysis: &Analysis<'_>, stage: Stage) -> Result<QueryPlan,
                 }
             }
         });
+    }
+    if !analysis.aggregates() {
+        // Keys are made before, and each aggregate call has a list of its own.
+        let values = columns
+            .iter_mut()
+            .filter(|c| c.column.role == ColumnRole::Value);
+        let mut values: Vec<_> = values.map(|c| &mut c.expr).collect();
+        sorted::in_place(&mut values).map_err(internal)?;
     }
     if analysis.purpose.is_persistent() {
         // Keys in the order of the key, then values in the order of SELECT.
