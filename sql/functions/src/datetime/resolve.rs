@@ -1,7 +1,7 @@
 //! Fields to a date and a time, by Java's smart rules.
 //!
 //! ```text
-//!   year of era, month, day │ year, day of year │ week-based year, week, day  ──►  days
+//!   year of era, month, day │ year, day of year │ weeks of a year or a month  ──►  days
 //!   hour, minute, second, nano │ clock hours, AM and PM │ milli of day        ──►  nanos
 //! ```
 //!
@@ -172,6 +172,21 @@ fn date(fields: &mut Fields) -> Result<Option<i64>, String> {
         let first = week_start(days_from_civil(year, 1, 1));
         return Ok(Some(first + (week - 1) * 7 + day - 1));
     }
+    if let (Some(year), Some(month), Some(week), Some(day)) = (
+        fields.get(Field::Year),
+        fields.get(Field::MonthOfYear),
+        fields.get(Field::WeekOfMonth),
+        of_week,
+    ) {
+        within(Field::MonthOfYear, month, 1, 12)?;
+        within(Field::WeekOfMonth, week, 0, 6)?;
+        within(Field::LocalDayOfWeek, day, 1, 7)?;
+        for used in [Field::Year, Field::MonthOfYear, Field::WeekOfMonth] {
+            fields.take(used);
+        }
+        let first = week_start(days_from_civil(year, month, 1));
+        return Ok(Some(first + (week - 1) * 7 + day - 1));
+    }
     Ok(None)
 }
 
@@ -214,7 +229,13 @@ fn time(fields: &mut Fields) -> Result<Option<(i64, i64)>, String> {
     let minute = fields.get(Field::MinuteOfHour);
     let second = fields.get(Field::SecondOfMinute);
     let nano = fields.get(Field::NanoOfSecond);
-    if let Some(hour) = fields.get(Field::HourOfDay) {
+    let hour = fields.get(Field::HourOfDay);
+    if hour.or(minute).or(second).or(nano).is_none()
+        && let Some(minute) = middle(fields)
+    {
+        return Ok(Some((minute * 60 * NANOS_PER_SECOND, 0)));
+    }
+    if let Some(hour) = hour {
         let gap = (minute.is_none() && (second.is_some() || nano.is_some()))
             || (second.is_none() && nano.is_some());
         if !gap {
@@ -248,6 +269,26 @@ fn time(fields: &mut Fields) -> Result<Option<(i64, i64)>, String> {
         }
     }
     Ok(None)
+}
+
+/// The middle, in minutes, of the part of the day or half of it that is all that the text says.
+fn middle(fields: &mut Fields) -> Option<i64> {
+    if let Some(part) = fields.take(Field::DayPeriod) {
+        return Some(match part {
+            0 | 720 => part,
+            360..720 => 9 * 60,
+            721..1080 => 15 * 60,
+            1080..1260 => 19 * 60 + 30,
+            // The night goes on until six.
+            _ => 90,
+        });
+    }
+    let half = fields.get(Field::HalfOfDay)?;
+    if fields.get(Field::HourOfHalf).is_some() || !(0..=1).contains(&half) {
+        return None;
+    }
+    fields.take(Field::HalfOfDay);
+    Some((half * 12 + 6) * 60)
 }
 
 /// Fields that are left over must say the same as the date and the time.

@@ -104,8 +104,10 @@ impl SimpleDatePattern {
                     at += c.len_utf8();
                 }
                 Part::Letter(letter, count) => {
-                    // A field right before another one takes no more digits than letters.
+                    // A number right before another one takes no more digits than letters.
                     let most = match self.parts.get(i + 1) {
+                        Some(Part::Letter('M' | 'L', 3..)) => None,
+                        Some(Part::Letter('G' | 'a' | 'E' | 'z' | 'Z' | 'X', _)) => None,
                         Some(Part::Letter(..)) => Some(*count),
                         _ => None,
                     };
@@ -203,8 +205,16 @@ impl Read {
         today: i64,
     ) -> Option<(usize, bool)> {
         let rest = text.get(at..)?;
-        let at = at + rest.len() - rest.trim_start_matches([' ', '\t']).len();
-        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        // Blanks in front of a number are skipped, but count as some of its digits; names do not
+        // follow blanks.
+        let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        let most = match most {
+            Some(most) => Some(most.checked_sub(blanks)?),
+            None => None,
+        };
+        if rest.len() == blanks {
+            return None;
+        }
         let named = |found: Option<(i64, usize)>| found.map(|(value, length)| (value, at + length));
         let (value, end) = match letter {
             'G' => named(name(rest, ["BC", "AD"].into_iter()))?,
@@ -216,7 +226,7 @@ impl Read {
             'M' | 'L' if count > 2 => named(name_or_short(rest, &MONTHS))?,
             'z' | 'Z' | 'X' => zone(rest).map(|(offset, length)| (offset, at + length))?,
             _ => {
-                let (value, end, digits) = number(text, at, most)?;
+                let (value, end, digits) = number(text, at + blanks, most)?;
                 if matches!(letter, 'y' | 'Y') && count <= 2 && digits == 2 && value >= 0 {
                     let (start, ..) = civil_from_days(century_start(today));
                     let pivot = start.rem_euclid(100);
@@ -278,52 +288,78 @@ impl Read {
             of_era
         };
         let month = self.month.map_or(1, |(month, _)| month);
-        // Of competing fields the one that was read last counts; weeks need a weekday.
         let weekday = self.day_of_week;
-        let with_weekday =
-            |week: Option<(i64, usize)>| week.zip(weekday).map(|((_, a), (_, b))| a.max(b));
-        let stamp = |field: Option<(i64, usize)>| field.map(|(_, order)| order);
-        let candidates = [
-            (stamp(self.day_of_month), 0),
-            (with_weekday(self.week_of_month), 1),
-            (with_weekday(self.week_in_month), 2),
-            (stamp(self.day_of_year), 3),
-            (with_weekday(self.week_of_year), 4),
-        ];
-        let mut best = candidates
-            .iter()
-            .filter(|(s, _)| s.is_some())
-            .max_by_key(|(s, _)| *s);
-        let alone = [
-            (stamp(self.week_of_month), 1),
-            (stamp(self.week_in_month).max(stamp(weekday)), 2),
-            (stamp(self.week_of_year), 4),
-        ];
-        if best.is_none() {
-            best = alone
-                .iter()
-                .filter(|(s, _)| s.is_some())
-                .max_by_key(|(s, _)| *s);
-        }
         let first = days_from_historic(year, month, 1);
         let value = |field: Option<(i64, usize)>, default: i64| field.map_or(default, |(v, _)| v);
         // Days after Sunday.
         let after_sunday = value(weekday, 1) - 1;
-        match best.map(|(_, kind)| *kind) {
-            Some(1) => week_start(first) + (value(self.week_of_month, 1) - 1) * 7 + after_sunday,
-            Some(2) => {
+        match self.day_by() {
+            DayBy::WeekOfMonth => {
+                week_start(first) + (value(self.week_of_month, 1) - 1) * 7 + after_sunday
+            }
+            DayBy::WeekdayInMonth => {
                 let first_sunday_based = day_of_week(first) % 7;
                 let ahead = (after_sunday - first_sunday_based).rem_euclid(7);
                 first + ahead + (value(self.week_in_month, 1) - 1) * 7
             }
-            Some(3) => days_from_historic(year, 1, value(self.day_of_year, 1)),
-            Some(4) => {
+            DayBy::DayOfYear => days_from_historic(year, 1, value(self.day_of_year, 1)),
+            DayBy::WeekOfYear => {
                 let start = week_start(days_from_historic(year, 1, 1));
                 start + (value(self.week_of_year, 1) - 1) * 7 + after_sunday
             }
-            _ => days_from_historic(year, month, value(self.day_of_month, 1)),
+            DayBy::DayOfMonth => days_from_historic(year, month, value(self.day_of_month, 1)),
         }
     }
+
+    /// Of competing fields those that were read last count; a week counts with its weekday.
+    fn day_by(&self) -> DayBy {
+        // 0 is not read at all.
+        let stamp = |field: Option<(i64, usize)>| field.map_or(0, |(_, order)| order + 1);
+        let weekday = stamp(self.day_of_week);
+        let (of_month, in_month) = (stamp(self.week_of_month), stamp(self.week_in_month));
+        let of_year = stamp(self.week_of_year);
+        let complete = |week: usize| {
+            if week.min(weekday) > 0 {
+                week.max(weekday)
+            } else {
+                0
+            }
+        };
+        let (day, day_of_year) = (stamp(self.day_of_month), stamp(self.day_of_year));
+        let mut weeks = [complete(of_month), complete(in_month), complete(of_year)];
+        let newest = |weeks: [usize; 3]| weeks.into_iter().max().unwrap_or(0);
+        let mut best = newest(weeks).max(day).max(day_of_year);
+        if best == 0 {
+            // A week alone, or a weekday alone.
+            weeks = [of_month, in_month.max(weekday), of_year];
+            best = newest(weeks);
+        }
+        let [by_week, by_weekday, _] = weeks;
+        if best == day {
+            DayBy::DayOfMonth
+        } else if best == by_week && of_month >= of_year
+            || best == by_weekday && in_month >= of_year
+        {
+            match by_week == by_weekday {
+                true if of_month >= in_month => DayBy::WeekOfMonth,
+                false if best == by_week => DayBy::WeekOfMonth,
+                _ => DayBy::WeekdayInMonth,
+            }
+        } else if best == day_of_year {
+            DayBy::DayOfYear
+        } else {
+            DayBy::WeekOfYear
+        }
+    }
+}
+
+/// Which fields say the day within the year.
+enum DayBy {
+    DayOfMonth,
+    WeekOfMonth,
+    WeekdayInMonth,
+    DayOfYear,
+    WeekOfYear,
 }
 
 /// A zone at the start of `rest`: offset in seconds and length.

@@ -95,6 +95,26 @@ fn prints_zones() {
             0,
             "Z UTC Coordinated Universal Time UTC GMT +0000 +00 UTC",
         ),
+        (
+            "Asia/Kathmandu",
+            1_709_210_096_789,
+            "+05:45 NPT Nepal Time Asia/Kathmandu GMT+5:45 +0545 +0545 NPT",
+        ),
+        (
+            "Europe/Dublin",
+            1_721_000_000_000,
+            "+01:00 IST Irish Standard Time Europe/Dublin GMT+1 +0100 +01 IT",
+        ),
+        (
+            "Africa/Casablanca",
+            1_709_210_096_789,
+            "+01:00 WEST Western European Summer Time Africa/Casablanca GMT+1 +0100 +01 WET",
+        ),
+        (
+            "Etc/GMT+5",
+            0,
+            "-05:00 GMT-05:00 GMT-05:00 Etc/GMT+5 GMT-5 -0500 -05 GMT-05:00",
+        ),
     ] {
         assert_eq!(printed(all, millis, zone).as_deref(), Some(expected));
     }
@@ -160,6 +180,7 @@ fn reads_timestamps() {
         ),
         ("29 feb 2020 1PM", "dd MMM yyyy ha", Some(1_582_981_200_000)),
         ("2020-060", "yyyy-DDD", Some(1_582_934_400_000)),
+        ("5 2080 06 1", "W yyyy MM e", Some(3_486_326_400_000)),
         ("2021-02-29", "yyyy-MM-dd", Some(1_614_470_400_000)),
         (
             "2020-02-29 24:00:00",
@@ -206,6 +227,9 @@ fn reads_times() {
         ("86399999", "A", Some(86_399_999)),
         ("12:34+09", "HH:mmX", Some(45_240_000)),
         ("1 2", "H m", Some(3_720_000)),
+        ("pm", "a", Some(64_800_000)),
+        ("at night", "B", Some(5_400_000)),
+        ("noon", "B", Some(43_200_000)),
         ("13", "hh", None),
         ("25:00", "HH:mm", None),
         ("23:60", "HH:mm", None),
@@ -242,6 +266,12 @@ fn reads_dates_leniently() {
         ("1582-10-10", "yyyy-MM-dd", Some(-141_422)),
         ("２０２０-02-09", "yyyy-MM-dd", Some(18_301)),
         ("2020-02-29", "", Some(0)),
+        ("57MON", "DEEE", Some(56)),
+        (" 20210328", "yyyyMMdd", Some(-645_149)),
+        (" Dec 1969", "MMM yyyy", None),
+        (" 5 2021", "M yyyy", Some(18_748)),
+        ("14 04 Sunday 2021", "w F EEEE yyyy", Some(18_651)),
+        ("2 Mon 03 2024", "F E MM yyyy", Some(19_793)),
         ("2020-02", "yyyy-[MM]", None),
         ("-0001-01-01", "uuuu-MM-dd", None),
         ("", "yyyy", None),

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use chrono::{DateTime, Offset, TimeZone};
-use chrono_tz::{OffsetName, Tz};
+use chrono_tz::Tz;
 
 use super::calendar::{civil_from_days, day_of_week, days_from_civil, is_leap};
 
@@ -111,15 +111,6 @@ impl Zone {
         matches!(self.0, Kind::Offset(_))
     }
 
-    /// The database's own abbreviation at an instant, if the zone is a region.
-    pub(crate) fn abbreviation(&self, seconds: i64) -> Option<String> {
-        let Kind::Region(tz) = &self.0 else {
-            return None;
-        };
-        let offset = tz.offset_from_utc_datetime(&instant(seconds)?.naive_utc());
-        offset.abbreviation().map(str::to_owned)
-    }
-
     /// Seconds east of Greenwich at an instant (seconds since the epoch).
     pub fn offset_at(&self, seconds: i64) -> i64 {
         match &self.0 {
@@ -147,11 +138,19 @@ impl Zone {
         let offset = tz.offset_from_utc_datetime(&at.naive_utc());
         match offset.dst_offset().num_seconds() {
             0 => {
-                // Where the database has a negative winter time (Ireland), Java has summer time.
-                *tz == Tz::Europe__Dublin
-                    && seconds > 0
-                    && offset.fix().local_minus_utc() == 3600
-                    && offset.abbreviation() == Some("IST")
+                // Where the database has a negative winter time, Java has summer time instead.
+                let negative = match tz {
+                    Tz::Europe__Dublin | Tz::Eire => -37_238_400..i64::MAX,
+                    Tz::Africa__Casablanca | Tz::Africa__El_Aaiun => 1_540_692_000..i64::MAX,
+                    Tz::Africa__Windhoek => 764_200_800..i64::MAX,
+                    _ => return false,
+                };
+                let base = match tz {
+                    Tz::Africa__Windhoek => 3600,
+                    _ => 0,
+                };
+                negative.contains(&seconds)
+                    && i64::from(offset.fix().local_minus_utc()) == base + 3600
             }
             saving => saving > 0,
         }
