@@ -23,6 +23,7 @@ trap finish EXIT
 "$weir" broker --port 0 --data "$work/data" log.retention.check.interval.ms=1000 log.cleaner.backoff.ms=1000 \
   >"$work/broker.out" 2>"$work/broker.log" &
 broker=$!
+touch "$work/broker.out"
 for _ in $(seq 300); do
   address=$(sed -n 's/^Kafka broker on //p' "$work/broker.out")
   [ -z "$address" ] || break
