@@ -12,6 +12,7 @@
 mod arguments;
 mod datagen;
 mod demo;
+mod memory;
 mod start;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use arguments::Command;
 
 fn main() -> ExitCode {
+    memory::set_up();
     let command = match arguments::parse(std::env::args().skip(1)) {
         Ok(command) => command,
         Err(refusal) => return refusal.print(),

@@ -33,9 +33,9 @@ impl MemoryBudget {
 }
 
 impl Default for MemoryBudget {
-    /// 64 MiB.
+    /// 32 MiB.
     fn default() -> Self {
-        Self::new(64 << 20)
+        Self::new(32 << 20)
     }
 }
 

@@ -285,8 +285,10 @@ pub(crate) fn send(
                     "the producer's queue stayed full: the broker takes no records",
                 ));
             }
+            // A flush, however short, sends batches that are not full: many partitions could fill
+            // the queue with none of them due.
             // SAFETY: the client is live
-            unsafe { rd_kafka_poll(rk, 5) };
+            unsafe { rd_kafka_flush(rk, 5) };
         }
     }
     Ok(())

@@ -73,8 +73,8 @@ impl TransactionalProducer {
     pub fn open(config: &ClientConfig, id: &str, wait: Duration) -> Result<Self> {
         let config = config
             .clone()
-            .or("queue.buffering.max.messages", "200000")
-            .or("queue.buffering.max.kbytes", "65536")
+            .or("queue.buffering.max.messages", "60000")
+            .or("queue.buffering.max.kbytes", "16384")
             .or("transaction.timeout.ms", "10000")
             .or("reconnect.backoff.max.ms", "1000")
             .with("transactional.id", id)

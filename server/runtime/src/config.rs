@@ -46,7 +46,7 @@ pub struct RuntimeConfig {
     pub guarantee: Guarantee,
     /// `commit.interval.ms`.
     pub commit_interval: Duration,
-    /// Uncommitted state of a worker at which an epoch ends early, bytes.
+    /// Uncommitted state of all workers, bytes: a worker whose share is full ends its epoch early.
     pub uncommitted_bytes: usize,
     /// Partitions of the slots topic when it is made.
     pub slots: u32,
@@ -60,6 +60,8 @@ pub struct RuntimeConfig {
     pub retry_max: Duration,
     /// Memory of the state database.
     pub memory: weir_state::Budget,
+    /// Memory of the operators of all queries, besides their record caches.
+    pub operator_memory: weir_engine::MemoryBudget,
     /// Where processing-log entries go, with the query's id. What does not fit is dropped.
     pub log: Option<Sender<(String, LogEntry)>>,
 }
@@ -76,13 +78,14 @@ impl RuntimeConfig {
             threads: 4,
             guarantee: Guarantee::ExactlyOnce,
             commit_interval: Duration::from_millis(100),
-            uncommitted_bytes: 48 << 20,
+            uncommitted_bytes: 32 << 20,
             slots: 32,
             replicas: None,
             transaction_deadline: Duration::from_secs(10),
             retry_initial: Duration::from_secs(15),
             retry_max: Duration::from_secs(900),
             memory: weir_state::Budget::default(),
+            operator_memory: weir_engine::MemoryBudget::default(),
             log: None,
         }
     }

@@ -76,10 +76,11 @@ fn existing(admin: &Admin, topic: &str) -> Result<Option<u32>, KafkaError> {
 /// The context of a query, its internal topics made.
 pub(crate) fn context(
     shared: &Shared,
-    spec: QuerySpec,
+    mut spec: QuerySpec,
     state: Arc<QueryState>,
 ) -> Result<QueryContext, QueryError> {
     let config = &shared.config;
+    spec.options.task.memory = config.operator_memory.clone();
     let id = application_id(&config.service_id, &config.persistent_prefix, &spec.id);
     let sources = source_partitions(&shared.admin, &spec.topology)?;
     let layout = Layout::new(&spec.topology, &id, &sources).map_err(|topic| missing(&topic))?;

@@ -201,7 +201,7 @@ impl Runtime {
         &self,
         name: &str,
         topology: Topology,
-        options: QueryOptions,
+        mut options: QueryOptions,
         limit: Option<u64>,
     ) -> Result<PushHandle, RuntimeError> {
         let (layout, tasks) = prepare::push_places(&self.shared.admin, &topology, &options)
@@ -219,6 +219,7 @@ impl Runtime {
         let commit_interval = options
             .commit_interval
             .unwrap_or(self.shared.config.commit_interval);
+        options.task.memory = self.shared.config.operator_memory.clone();
         worker.tell(Command::Push(Box::new(PushSeed {
             id,
             name: name.to_owned(),

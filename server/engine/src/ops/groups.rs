@@ -6,7 +6,7 @@
 //!               └─ miss ─► window begun since the task opened? ─► the group is new
 //!                     └─ else ─► store (all misses of a step in one fetch)
 //!  dirty slots ─► save ─► row of state columns, timestamp ─► store
-//!  too many bytes ─► the slots of the last windows stay, the others go
+//!  too many bytes ─► a quarter, the slots of the last windows, stays; the others go
 //! ```
 //!
 //! Invariants: a slot that is not dirty equals what the store holds (the initial state where it
@@ -327,7 +327,12 @@ impl Groups {
             return Ok(());
         }
         let per_slot = (bytes / self.ts.len().max(1)).max(1);
-        let (from, kept) = self.latest(bytes / 2 / per_slot);
+        // Rows in order touch the last windows only, and what stays is copied.
+        let quarter = self.latest(bytes / 4 / per_slot);
+        let (from, kept) = match quarter.1.is_empty() {
+            true => self.latest(bytes / 2 / per_slot),
+            false => quarter,
+        };
         let columns = self.layout.save(&self.states, &kept);
         let mut fresh = Self::new(self.layout.clone(), self.store, self.windowed);
         fresh.complete_from = from;

@@ -75,7 +75,8 @@ impl Worker {
                 .filter_map(|task| task.state.as_ref())
                 .map(|s| s.uncommitted_bytes())
                 .sum();
-            held > self.shared.config.uncommitted_bytes
+            let config = &self.shared.config;
+            held > config.uncommitted_bytes / config.threads.max(1)
         }
     }
 

@@ -3,14 +3,16 @@
 //! ```text
 //!   Database ──task(id)──► TaskState ──stores──► RocksStore (KvStore)   the task's own
 //!      │                       └──reader──► RocksStore (reads only)     pull queries, any thread
-//!      └── commit([task, positions]) = ONE write batch { every overlay, every position }
+//!      └── commit([task, positions]) = small write batches { every overlay }, then { positions }
 //! ```
 //!
 //! The write-ahead log is off: what is lost with the process is replayed from changelog topics,
 //! from the position that lies next to the data. All families flush together (`atomic_flush`), so
-//! after a crash the positions found still belong to the data found.
+//! after a crash the data found reach at least to the positions found; replaying a part twice gives
+//! the same state.
 //!
-//! Invariant: data and positions enter the database in one batch and reach the disk in one flush.
+//! Invariant: a position enters the database after all data that it corresponds to, and readers see
+//! a commit whole, since the overlay stays until its last batch is written.
 
 mod overlay;
 mod store;
@@ -66,9 +68,9 @@ pub struct Budget {
 impl Default for Budget {
     fn default() -> Self {
         Self {
-            block_cache: 32 << 20,
-            write_buffers: 48 << 20,
-            read_cache: 64 << 20,
+            block_cache: 16 << 20,
+            write_buffers: 32 << 20,
+            read_cache: 32 << 20,
         }
     }
 }
@@ -89,6 +91,9 @@ struct Inner {
     cached: AtomicUsize,
     read_cache: usize,
 }
+
+/// Bytes of one write: a batch is a copy of what it writes.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Keys of a task's own entries in its family. Stores have prefixes below 255.
 const POSITIONS: &[u8] = b"\xffpositions";
@@ -199,20 +204,33 @@ impl Database {
         })
     }
 
-    /// Writes what the tasks hold uncommitted, and the positions that it corresponds to, in one
-    /// batch. Positions not named keep their value.
+    /// Writes what the tasks hold uncommitted, and then the positions that it corresponds to.
+    /// Positions not named keep their value. After an error part of it may be written, and the
+    /// positions are those of before.
     pub fn commit(&self, tasks: &[(&TaskState, Positions)]) -> Result<()> {
         let inner = &self.inner;
+        let write = |batch: WriteBatch| {
+            inner
+                .db
+                .write_opt(batch, &unlogged())
+                .map_err(|e| inner.error("commit", &e))
+        };
         let mut batch = WriteBatch::default();
-        for (task, positions) in tasks {
+        for (task, _) in tasks {
             let family = inner.family(&task.family)?;
             for store in &task.stores {
-                store
-                    .overlay
-                    .read()
-                    .write_to(&mut batch, &family, store.prefix);
+                let overlay = store.overlay.read();
+                overlay.write_to(&mut batch, &family, store.prefix, &mut |batch| {
+                    if batch.size_in_bytes() < BATCH_BYTES {
+                        return Ok(());
+                    }
+                    write(std::mem::take(batch))
+                })?;
             }
+        }
+        for (task, positions) in tasks {
             if !positions.is_empty() {
+                let family = inner.family(&task.family)?;
                 let mut all = task.positions()?;
                 all.extend(
                     positions
@@ -222,10 +240,7 @@ impl Database {
                 batch.put_cf(&family, POSITIONS, encode_positions(&all));
             }
         }
-        inner
-            .db
-            .write_opt(batch, &unlogged())
-            .map_err(|e| inner.error("commit", &e))?;
+        write(batch)?;
         for (task, _) in tasks {
             for store in &task.stores {
                 store.committed();

@@ -15,6 +15,7 @@ use rocksdb::{BoundColumnFamily, WriteBatch};
 
 use super::Inner;
 use super::table::Table;
+use crate::store::Result;
 
 type Bytes = Box<[u8]>;
 
@@ -268,13 +269,15 @@ impl Overlay {
     }
 
     /// Puts everything dirty into a batch: removed ranges first, then writes in order of keys,
-    /// which the database's own memory takes in several times faster than out of order.
+    /// which the database's own memory takes in several times faster than out of order. `added` is
+    /// called after each and may take the batch away.
     pub(super) fn write_to(
         &self,
         batch: &mut WriteBatch,
         family: &Arc<BoundColumnFamily<'_>>,
         prefix: u8,
-    ) {
+        added: &mut dyn FnMut(&mut WriteBatch) -> Result<()>,
+    ) -> Result<()> {
         let mut key = vec![prefix];
         let mut end = vec![prefix];
         for (from, to) in &self.expired {
@@ -291,7 +294,9 @@ impl Overlay {
                 Some(value) => batch.put_cf(family, &key, value),
                 None => batch.delete_cf(family, &key),
             }
+            added(batch)?;
         }
+        Ok(())
     }
 
     /// Forgets everything uncommitted. The cache is of committed values and stays.

@@ -137,10 +137,14 @@ impl Table {
     }
 
     /// Keys and values in order of keys.
-    pub(super) fn sorted(&self) -> Vec<(&[u8], Option<&[u8]>)> {
-        let mut all: Vec<_> = self.iter().map(|(key, of)| (key, of.value)).collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
-        all
+    pub(super) fn sorted(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let live = |i: &u32| self.entries[*i as usize].value_len != DEAD;
+        let mut order: Vec<u32> = (0..self.entries.len() as u32).filter(live).collect();
+        order.sort_unstable_by_key(|i| self.key(&self.entries[*i as usize]));
+        order.into_iter().map(|i| {
+            let entry = &self.entries[i as usize];
+            (self.key(entry), self.value(entry))
+        })
     }
 
     /// Forgets everything; memory is kept only if it is little.
@@ -194,7 +198,7 @@ mod tests {
         assert_eq!(table.get(b"k"), Some(Some(&b"again"[..])));
         assert_eq!(table.get(b"j"), Some(None));
         assert_eq!(table.get(b"i"), None);
-        let keys: Vec<_> = table.sorted().into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<_> = table.sorted().map(|(key, _)| key).collect();
         assert_eq!(keys, [b"j", b"k"]);
         table.forget(b"k");
         assert_eq!(table.get(b"k"), None);
