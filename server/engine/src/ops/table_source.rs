@@ -11,8 +11,7 @@
 //! old row being that of the flush before (spec/semantics.md §9.3).
 
 use arrow::array::ArrayRef;
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashTable};
 use weir_state::codec::ColumnView;
 
 use super::table_store::TableStore;
@@ -26,18 +25,7 @@ pub(crate) struct TableSource {
     /// Whether changes may be held until the flush: false where a join looks rows up as of each
     /// change.
     pub(crate) cached: bool,
-    held: HashMap<Vec<u8>, Held, ahash::RandomState>,
-    held_bytes: usize,
-    updates: u64,
-}
-
-/// A key changed since the last flush.
-struct Held {
-    old: Option<Vec<u8>>,
-    new: Option<Vec<u8>>,
-    ts: i64,
-    headers: Headers,
-    order: u64,
+    held: HeldRows,
 }
 
 impl TableSource {
@@ -45,42 +33,101 @@ impl TableSource {
         Self {
             layout,
             cached,
-            held: HashMap::default(),
-            held_bytes: 0,
-            updates: 0,
+            held: HeldRows::default(),
         }
+    }
+}
+
+/// Keys changed since the last flush, their bytes in one arena.
+#[derive(Default)]
+struct HeldRows {
+    data: Vec<u8>,
+    rows: Vec<Held>,
+    index: HashTable<u32>,
+    hasher: ahash::RandomState,
+    updates: u64,
+}
+
+/// A key changed since the last flush.
+struct Held {
+    key: Place,
+    old: Option<Place>,
+    new: Option<Place>,
+    ts: i64,
+    headers: Headers,
+    order: u64,
+}
+
+/// Where bytes are in the arena: start, length.
+type Place = (usize, usize);
+
+/// A change of a row: its last value of all, and the one that it had at the last flush.
+struct Change<'a> {
+    old: Option<&'a [u8]>,
+    new: Option<&'a [u8]>,
+    ts: i64,
+    headers: Headers,
+}
+
+impl HeldRows {
+    fn hold(&mut self, key: &[u8], change: Change<'_>) {
+        self.updates += 1;
+        let Change {
+            old,
+            new,
+            ts,
+            headers,
+        } = change;
+        let (data, rows) = (&mut self.data, &mut self.rows);
+        let hash = self.hasher.hash_one(key);
+        let found = self
+            .index
+            .find(hash, |row| bytes(data, rows[*row as usize].key) == key);
+        if let Some(row) = found {
+            let held = &mut rows[*row as usize];
+            held.new = match (new, held.new) {
+                (Some(new), Some((start, len))) if new.len() <= len => {
+                    data[start..start + new.len()].copy_from_slice(new);
+                    Some((start, new.len()))
+                }
+                (new, _) => new.map(|new| add(data, new)),
+            };
+            (held.ts, held.headers, held.order) = (ts, headers, self.updates);
+            return;
+        }
+        let held = Held {
+            key: add(data, key),
+            old: old.map(|old| add(data, old)),
+            new: new.map(|new| add(data, new)),
+            ts,
+            headers,
+            order: self.updates,
+        };
+        rows.push(held);
+        self.index
+            .insert_unique(hash, (rows.len() - 1) as u32, |row| {
+                self.hasher.hash_one(bytes(data, rows[*row as usize].key))
+            });
     }
 
-    fn hold(
-        &mut self,
-        key: &[u8],
-        old: Option<&[u8]>,
-        new: Option<&[u8]>,
-        ts: i64,
-        headers: Headers,
-    ) {
-        self.updates += 1;
-        let new = new.map(<[u8]>::to_vec);
-        let order = self.updates;
-        match self.held.entry(key.to_vec()) {
-            Entry::Occupied(mut entry) => {
-                let held = entry.get_mut();
-                (held.new, held.ts, held.headers, held.order) = (new, ts, headers, order);
-            }
-            Entry::Vacant(entry) => {
-                let old = old.map(<[u8]>::to_vec);
-                self.held_bytes +=
-                    key.len() + old.as_ref().map_or(0, Vec::len) + new.as_ref().map_or(0, Vec::len);
-                entry.insert(Held {
-                    old,
-                    new,
-                    ts,
-                    headers,
-                    order,
-                });
-            }
-        }
+    fn get(&self, place: Option<Place>) -> Option<&[u8]> {
+        place.map(|place| bytes(&self.data, place))
     }
+
+    /// Bytes taken.
+    fn bytes(&self) -> usize {
+        self.data.len() + self.rows.len() * (size_of::<Held>() + 8)
+    }
+}
+
+fn add(data: &mut Vec<u8>, part: &[u8]) -> Place {
+    let start = data.len();
+    data.extend_from_slice(part);
+    (start, part.len())
+}
+
+fn bytes(data: &[u8], (start, len): Place) -> &[u8] {
+    &data[start..start + len]
 }
 
 impl Operator for TableSource {
@@ -135,13 +182,13 @@ impl Operator for TableSource {
         }
         if self.cached && !ctx.cache_off() {
             for row in 0..rows {
-                self.hold(
-                    keys.get(row),
-                    old(row),
-                    written(row),
-                    batch.ts[row],
-                    batch.header(row),
-                );
+                let change = Change {
+                    old: old(row),
+                    new: written(row),
+                    ts: batch.ts[row],
+                    headers: batch.header(row),
+                };
+                self.held.hold(keys.get(row), change);
             }
             return Ok(Batch::default());
         }
@@ -160,24 +207,22 @@ impl Operator for TableSource {
     }
 
     fn flush(&mut self, ctx: &mut Context<'_>) -> Result<Batch, EngineError> {
-        let mut changes: Vec<(Vec<u8>, Held)> = std::mem::take(&mut self.held)
-            .into_iter()
-            .filter(|(_, held)| held.old.is_some() || held.new.is_some())
-            .collect();
-        self.held_bytes = 0;
+        let mut all = std::mem::take(&mut self.held);
+        let mut changes = std::mem::take(&mut all.rows);
+        changes.retain(|held| held.old.is_some() || held.new.is_some());
         if changes.is_empty() {
             return Ok(Batch::default());
         }
-        changes.sort_by_key(|(_, held)| held.order);
+        changes.sort_unstable_by_key(|held| held.order);
         let key = self
             .layout
-            .key_columns(changes.iter().map(|(key, _)| key.as_slice()))?;
+            .key_columns(changes.iter().map(|held| bytes(&all.data, held.key)))?;
         let mut new = self.layout.reader()?;
         let mut old = self.layout.reader()?;
         let mut batch = Batch::default();
-        for (_, held) in &changes {
-            new.push(held.new.as_deref())?;
-            old.push(held.old.as_deref())?;
+        for held in &changes {
+            new.push(all.get(held.new))?;
+            old.push(all.get(held.old))?;
             batch.ts.push(held.ts);
             batch.seq.push(ctx.take_seq());
         }
@@ -190,13 +235,13 @@ impl Operator for TableSource {
             present: old.present,
             ts: old.ts,
         });
-        if changes.iter().any(|(_, held)| held.headers.is_some()) {
-            batch.headers = Some(changes.into_iter().map(|(_, held)| held.headers).collect());
+        if changes.iter().any(|held| held.headers.is_some()) {
+            batch.headers = Some(changes.into_iter().map(|held| held.headers).collect());
         }
         Ok(batch)
     }
 
     fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.held.bytes()
     }
 }

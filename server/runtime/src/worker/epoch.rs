@@ -24,6 +24,26 @@ use crate::fetch::ReaderId;
 use crate::layout::InternalKind;
 use crate::positions::Committed;
 
+/// What happens between two commits.
+pub(super) struct Epoch {
+    begun: Instant,
+    /// Bytes written to internal topics for other tasks, which see them after the commit.
+    handed_over: usize,
+}
+
+impl Epoch {
+    pub(super) fn now() -> Self {
+        Self {
+            begun: Instant::now(),
+            handed_over: 0,
+        }
+    }
+}
+
+/// Bytes for other tasks at which an epoch ends early: a task that waits for them would have
+/// nothing to do meanwhile, and all of it at once later.
+const HAND_OVER: usize = 8 << 20;
+
 /// Why an epoch cannot be finished.
 pub(super) enum Failure {
     /// One query's fault.
@@ -50,11 +70,11 @@ const REST: Duration = Duration::from_millis(100);
 
 impl Worker {
     pub(super) fn begin_epoch(&mut self) {
-        self.epoch.get_or_insert_with(Instant::now);
+        self.epoch.get_or_insert_with(Epoch::now);
     }
 
     pub(super) fn epoch_due_at(&self) -> Option<Instant> {
-        let begun = self.epoch?;
+        let begun = self.epoch.as_ref()?.begun;
         let shortest = self
             .tasks
             .values()
@@ -69,7 +89,10 @@ impl Worker {
     }
 
     fn is_overfull(&self) -> bool {
-        self.epoch.is_some() && {
+        self.epoch.as_ref().is_some_and(|epoch| {
+            if epoch.handed_over > HAND_OVER {
+                return true;
+            }
             let states = self.tasks.values().filter(|task| task.dirty);
             let held: usize = states
                 .filter_map(|task| task.state.as_ref())
@@ -77,7 +100,7 @@ impl Worker {
                 .sum();
             let config = &self.shared.config;
             held > config.uncommitted_bytes / config.threads.max(1)
-        }
+        })
     }
 
     /// Writes what a task gave into the transaction.
@@ -102,6 +125,18 @@ impl Worker {
             .map(Vec::as_slice)
             .unwrap_or_default();
         let records = std::mem::take(&mut self.emitted.records);
+        let specs = query.spec.topology.parts.get(part).map(|p| p.outputs());
+        let handed_over: usize = records
+            .iter()
+            .filter(|(output, _)| {
+                let spec = specs.and_then(|specs| specs.get(*output));
+                spec.is_some_and(|spec| spec.internal_frames)
+            })
+            .map(|(_, batch)| batch.values.data.len())
+            .sum();
+        if let Some(epoch) = &mut self.epoch {
+            epoch.handed_over += handed_over;
+        }
         let result = records
             .iter()
             .try_for_each(|(output, batch)| match outputs.get(*output) {

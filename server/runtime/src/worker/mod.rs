@@ -7,8 +7,8 @@
 //!                                                       └─ RocksDB: data + positions
 //! ```
 //!
-//! An epoch begins with the first thing that happens and ends by the commit interval, by the limit
-//! of uncommitted state, or when tasks are to be closed. If anything in it fails, the transaction
+//! An epoch begins with the first thing that happens and ends by the commit interval, by the limits
+//! of uncommitted state and of rows for other tasks, or when tasks are to be closed. If anything in it fails, the transaction
 //! is aborted and every task goes back to the last commit.
 //!
 //! Invariant: RocksDB is written after the transaction was committed, never before.
@@ -35,6 +35,7 @@ use crate::config::{Guarantee, RuntimeConfig};
 use crate::failure::{ErrorClass, QueryError, now_ms};
 use crate::fetch::{FetchTable, PartitionKey, ReaderId};
 use crate::query::QueryContext;
+use epoch::Epoch;
 pub(crate) use output::Output;
 use push::Push;
 pub(crate) use push::{PushPlace, PushSeed, PushShared};
@@ -145,8 +146,8 @@ pub(crate) struct Worker {
     output: Output,
     restorer: Option<Restorer>,
     membership: Option<Membership>,
-    /// When the epoch began.
-    epoch: Option<Instant>,
+    /// The epoch under way.
+    epoch: Option<Epoch>,
     /// After an epoch that was given up, nothing is stepped before this.
     rest_until: Option<Instant>,
     positions_looked_up: Instant,
@@ -432,7 +433,7 @@ impl Worker {
             // Records that were dropped move the position without being taken.
             task.dirty |= taken > 0 || self.emitted.counters.consumed > 0;
             if task.dirty {
-                self.epoch.get_or_insert_with(Instant::now);
+                self.epoch.get_or_insert_with(Epoch::now);
             }
             task.idle = taken == 0;
             self.write_emitted(key)?;

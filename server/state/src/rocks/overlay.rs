@@ -101,8 +101,9 @@ impl Drop for Shared {
 pub(super) struct Overlay {
     /// Writes since the commit; order 0: written by a restore, not for the changelog.
     dirty: Table,
-    /// Keys of `dirty` in order, kept once somebody asked for a range.
+    /// Keys of `dirty` in order, kept once there were more than [`SCANS`] ranges since the commit.
     index: Option<BTreeSet<Bytes>>,
+    ranges: u32,
     /// Ranges removed since the commit, before the writes in `dirty`.
     expired: Vec<(Bytes, Bytes)>,
     cache: ReadCache,
@@ -118,6 +119,7 @@ impl Default for Overlay {
         Self {
             dirty: Table::default(),
             index: None,
+            ranges: 0,
             expired: Vec::new(),
             cache: ReadCache::default(),
             remembers: true,
@@ -126,6 +128,9 @@ impl Default for Overlay {
         }
     }
 }
+
+/// So many ranges look at every change; keeping the changes in order costs more than a few looks.
+const SCANS: u32 = 16;
 
 /// What the overlay knows of a key.
 pub(super) enum Found<'a> {
@@ -229,9 +234,10 @@ impl Overlay {
         keys.max().map(<[u8]>::to_vec)
     }
 
-    /// Keeps the keys in order from now on.
-    pub(super) fn build_index(&mut self) {
-        if self.index.is_none() {
+    /// Is told of a range before it is read: keeps the keys in order from now on if there were many.
+    pub(super) fn before_range(&mut self) {
+        self.ranges += 1;
+        if self.ranges > SCANS && self.index.is_none() {
             self.index = Some(self.dirty.iter().map(|(key, _)| key.into()).collect());
         }
     }
@@ -307,9 +313,7 @@ impl Overlay {
 
     fn clear(&mut self) {
         self.dirty.clear();
-        if let Some(index) = &mut self.index {
-            index.clear();
-        }
+        (self.index, self.ranges) = (None, 0);
         self.drained = self.order;
     }
 

@@ -116,7 +116,7 @@ impl KvStore for RocksStore {
     fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, visit: &mut Visitor<'_>) -> Result<()> {
         let shared = &self.shared;
         if self.owner && !shared.overlay.read().has_index() {
-            shared.overlay.write().build_index();
+            shared.overlay.write().before_range();
         }
         let family = shared.database.family(&shared.family)?;
         let mut options = ReadOptions::default();

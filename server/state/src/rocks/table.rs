@@ -138,10 +138,24 @@ impl Table {
 
     /// Keys and values in order of keys.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let live = |i: &u32| self.entries[*i as usize].value_len != DEAD;
-        let mut order: Vec<u32> = (0..self.entries.len() as u32).filter(live).collect();
-        order.sort_unstable_by_key(|i| self.key(&self.entries[*i as usize]));
-        order.into_iter().map(|i| {
+        let live = || {
+            let entries = self.entries.iter().enumerate();
+            entries.filter(|(_, entry)| entry.value_len != DEAD)
+        };
+        // Most comparisons are of the bytes behind what all keys begin with, next to each other.
+        let first = live().next().map_or(&[][..], |(_, entry)| self.key(entry));
+        let shared = live().fold(first.len(), |shared, (_, entry)| {
+            let both = first[..shared].iter().zip(self.key(entry));
+            both.take_while(|(a, b)| a == b).count()
+        });
+        let mut order: Vec<([u64; 2], u32)> = live()
+            .map(|(i, entry)| (head(&self.key(entry)[shared..]), i as u32))
+            .collect();
+        order.sort_unstable_by(|(a, i), (b, j)| {
+            let key = |i: &u32| self.key(&self.entries[*i as usize]);
+            a.cmp(b).then_with(|| key(i).cmp(key(j)))
+        });
+        order.into_iter().map(|(_, i)| {
             let entry = &self.entries[i as usize];
             (self.key(entry), self.value(entry))
         })
@@ -174,6 +188,15 @@ const INDEX_BYTES: usize = 8;
 /// Memory that a cleared table may keep, bytes.
 const KEPT_BYTES: usize = 1 << 20;
 
+/// The first 16 bytes as numbers of the same order; what is missing counts as zero.
+fn head(key: &[u8]) -> [u64; 2] {
+    let mut bytes = [0; 16];
+    let len = key.len().min(16);
+    bytes[..len].copy_from_slice(&key[..len]);
+    let both = u128::from_be_bytes(bytes);
+    [(both >> 64) as u64, both as u64]
+}
+
 fn key_of<'a>(data: &'a [u8], entry: &Entry) -> &'a [u8] {
     &data[entry.key_at..entry.key_at + entry.key_len as usize]
 }
@@ -205,5 +228,28 @@ mod tests {
         assert!(table.set(b"k", Some(b"new"), 7, 7));
         let orders: Vec<_> = table.iter().map(|(_, change)| change.order).collect();
         assert_eq!(orders, [2, 7]);
+    }
+
+    #[test]
+    fn keys_are_sorted_as_bytes() {
+        let mut all: Vec<Vec<u8>> = vec![b"shared".to_vec()];
+        for tail in [&b""[..], b"\0", b"\0\0", b"a", b"\xff", b"0123456789abcdef"] {
+            all.push([b"shared prefix ", tail].concat());
+            all.push([b"shared prefix ", tail, b"0123456789abcdef1"].concat());
+            all.push([b"shared prefix ", tail, b"0123456789abcdef0"].concat());
+        }
+        for shared in [0, 1] {
+            let mut table = Table::default();
+            let mut expected = all[shared..].to_vec();
+            expected.iter().for_each(|key| {
+                table.set(key, Some(key), 0, 0);
+            });
+            table.set(b"other", None, 0, 0);
+            table.forget(b"other");
+            expected.sort();
+            let sorted: Vec<_> = table.sorted().map(|(key, _)| key.to_vec()).collect();
+            assert_eq!(sorted, expected);
+        }
+        assert_eq!(Table::default().sorted().count(), 0);
     }
 }
