@@ -8,6 +8,7 @@
 
 mod kafka_names;
 pub mod properties;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use weir_protocol::{ApiError, PropertyInfo};
 use weir_types::ErrorCode;
 
 pub use properties::{PROPERTIES, Property};
+pub use values::check_value;
 
 /// Overrides that no client may make.
 const DENIED: &[&str] = &["ksql.service.id"];
@@ -286,67 +288,6 @@ pub fn is_editable(name: &str) -> bool {
                 && !fixed.contains(&name)
         }
     }
-}
-
-/// Checks the value of the property of that canonical name.
-///
-/// # Errors
-///
-/// [`ConfigError::BadValue`].
-pub fn check_value(name: &str, value: &str) -> Result<(), ConfigError> {
-    let bad = |reason: &str| {
-        Err(ConfigError::BadValue {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            reason: reason.to_owned(),
-        })
-    };
-    let bare = name.strip_prefix("consumer.").unwrap_or(name);
-    match bare {
-        "auto.offset.reset" => {
-            if !["earliest", "latest"].contains(&value.to_ascii_lowercase().as_str()) {
-                return bad("String must be one of: earliest, latest");
-            }
-        }
-        "processing.guarantee" => {
-            if !["at_least_once", "exactly_once_v2"].contains(&value) {
-                return bad("String must be one of: at_least_once, exactly_once_v2");
-            }
-        }
-        _ => {
-            let default = properties::find(name)
-                .or_else(|| properties::find(&format!("ksql.streams.{name}")))
-                .and_then(|p| p.default);
-            let numeric = bare.ends_with(".ms")
-                || bare.ends_with(".bytes")
-                || bare.ends_with(".num")
-                || matches!(
-                    bare,
-                    "cache.max.bytes.buffering"
-                        | "num.stream.threads"
-                        | "num.standby.replicas"
-                        | "max.poll.records"
-                        | "buffered.records.per.partition"
-                );
-            match default {
-                Some("true" | "false")
-                    if !["true", "false"].contains(&value.to_ascii_lowercase().as_str()) =>
-                {
-                    return bad("Expected value to be either true or false");
-                }
-                Some(text)
-                    if text.parse::<i64>().is_ok() && value.trim().parse::<i64>().is_err() =>
-                {
-                    return bad("Not a number of type LONG");
-                }
-                None if numeric && value.trim().parse::<i64>().is_err() => {
-                    return bad("Not a number of type LONG");
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The text of a JSON override: scalars as they are, lists joined by commas.

@@ -9,7 +9,7 @@ use weir_planner::catalog::SourceInfo;
 use weir_planner::ddl::{self, Outcome, QueryResult};
 use weir_planner::stream::QueryPlan;
 use weir_planner::{QueryContext, attach_sink, canonical_query, check_upgrade, plan_query};
-use weir_types::SqlError;
+use weir_types::{ErrorCode, SqlError};
 
 use super::{Effect, PlanContext, Planned, planned};
 use crate::command::CommandId;
@@ -145,9 +145,11 @@ fn replaced(
     }
 }
 
-/// What refuses a statement after it was prepared is told about its canonical form.
+/// What refuses a statement after it was prepared is told about its canonical form; what the
+/// runtime refuses, about the request.
 fn about_canonical(mut error: SqlError, text: &str) -> SqlError {
-    if error.message.starts_with("Exception while preparing")
+    if error.code == ErrorCode::ServerError
+        || error.message.starts_with("Exception while preparing")
         || error.message.starts_with("Failed to prepare")
     {
         return error;

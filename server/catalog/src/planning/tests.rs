@@ -108,3 +108,29 @@ fn a_replacement_keeps_the_id_of_the_only_writer() {
     let refused = server.plan(replace).unwrap_err();
     assert!(refused.message.contains("multiple queries"));
 }
+
+#[test]
+fn what_the_runtime_refuses_is_an_error_of_the_server_about_the_request() {
+    let server = Server::new();
+    for (window, reason) in [
+        ("TUMBLING (SIZE 0 SECONDS)", "more than zero"),
+        ("HOPPING (SIZE 1 HOUR, ADVANCE BY 2 HOURS)", "ADVANCE BY"),
+        ("TUMBLING (SIZE 1 HOUR, RETENTION 1 MINUTE)", "retention"),
+        ("SESSION (-1 SECONDS)", "must not be negative"),
+    ] {
+        let sql =
+            format!("CREATE TABLE O AS SELECT K, COUNT(*) FROM S WINDOW {window} GROUP BY K;");
+        let refused = server.plan(&sql).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::ServerError, "{sql}");
+        assert!(refused.message.contains(reason), "{}", refused.message);
+        assert_eq!(refused.statement, None, "{sql}");
+    }
+    let unknown = "CREATE TABLE O AS SELECT K, COUNT(*) FROM S WHERE X = 1 GROUP BY K;";
+    let refused = server.plan(unknown).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::BadStatement);
+    assert!(
+        refused
+            .statement
+            .is_some_and(|text| text.contains("CLEANUP_POLICY"))
+    );
+}

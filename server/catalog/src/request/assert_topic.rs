@@ -64,13 +64,21 @@ pub(super) fn run(
             (Some(_), true) => Some(format!("Topic {topic} exists.")),
             (None, false) => Some(format!("Topic {topic} does not exist.")),
             (Some(info), false) => {
-                let differs = |name: &str, actual: i64| {
-                    wanted(name).filter(|w| *w != actual).map(|w| {
-                        format!("Mismatched configuration for topic {topic}: For config {name}, expected {w} got {actual}")
+                let shape = [
+                    ("PARTITIONS", i64::from(info.partitions)),
+                    ("REPLICAS", i64::from(info.replicas)),
+                ];
+                let differences: Vec<String> = shape
+                    .into_iter()
+                    .filter_map(|(name, actual)| {
+                        let wanted = wanted(name).filter(|w| *w != actual)?;
+                        Some(format!("For config {name}, expected {wanted} got {actual}"))
                     })
-                };
-                differs("PARTITIONS", i64::from(info.partitions))
-                    .or_else(|| differs("REPLICAS", i64::from(info.replicas)))
+                    .collect();
+                (!differences.is_empty()).then(|| {
+                    let all = differences.join("; ");
+                    format!("Mismatched configuration for topic {topic}: {all}")
+                })
             }
         };
         match failure {

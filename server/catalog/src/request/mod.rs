@@ -96,7 +96,7 @@ pub(crate) fn execute(weir: &Weir, request: &KsqlRequest) -> Result<Vec<Entity>,
         .map(|parsed| Step::new(weir, parsed))
         .collect();
     if steps.iter().all(|step| step.role != Role::Command) {
-        validate(weir, &mut steps, &session)?;
+        validate(weir, &mut steps, &session, &request.ksql)?;
         return run(weir, steps, &mut session, None);
     }
     // Commands of other servers come first, and none may come between planning and appending.
@@ -108,13 +108,18 @@ pub(crate) fn execute(weir: &Weir, request: &KsqlRequest) -> Result<Vec<Entity>,
     for logged in newer {
         weir.apply_foreign(logged, true);
     }
-    validate(weir, &mut steps, &session)?;
+    validate(weir, &mut steps, &session, &request.ksql)?;
     run(weir, steps, &mut session, Some(&mut commands))
 }
 
 /// Plans every statement over a sandbox; the first refusal refuses the request. The first command
-/// keeps its plan.
-fn validate(weir: &Weir, steps: &mut [Step], session: &Session) -> Result<(), ApiError> {
+/// keeps its plan. `request`: the whole text, which is what a refusal by the runtime tells of.
+fn validate(
+    weir: &Weir,
+    steps: &mut [Step],
+    session: &Session,
+    request: &str,
+) -> Result<(), ApiError> {
     let mut session = Session {
         overrides: session.overrides.clone(),
         variables: session.variables.clone(),
@@ -140,7 +145,11 @@ fn validate(weir: &Weir, steps: &mut [Step], session: &Session) -> Result<(), Ap
             let number = weir.last_command() + 1 + ahead;
             let overrides = &session.overrides;
             let outcome = plan(weir, &sandbox, &topics, overrides, parsed, (number, None))
-                .map_err(|e| ApiError::from_sql(e, &parsed.text))?;
+                .map_err(|error| {
+                    let by_runtime = error.code == ErrorCode::ServerError;
+                    let text = if by_runtime { request } else { &parsed.text };
+                    ApiError::from_sql(error, text)
+                })?;
             if let Outcome::Do(planned) = &outcome {
                 for spec in &planned.topics {
                     topics.made.insert(spec.name.clone(), topic_info(spec));

@@ -2,7 +2,7 @@
 //! (spec/sql.md §9.1, §9.2).
 
 use weir_parser::ast::{BinaryOp, Expr, ExprKind, Join, JoinKind, Query, SourceKind, Within};
-use weir_types::{SqlError, WindowKind};
+use weir_types::{ErrorCode, SqlError, WindowKind};
 
 use crate::expr::scope::{Qualifier, SourceScope, Sources};
 use crate::expr::tree;
@@ -195,7 +195,11 @@ fn check_kinds(clause: &JoinClause, index: usize, sources: &Sources) -> Result<(
              Got {title}."
         )),
         _ => match &clause.within {
-            Some(within) => check_within(within).or_else(refuse),
+            Some(within) => check_within(within).map_err(|message| {
+                // Refused by the reference's runtime, as windows are.
+                let error = SqlError::new(ErrorCode::ServerError, message);
+                error.at(clause.on.span.into())
+            }),
             None => Ok(()),
         },
     }

@@ -9,7 +9,7 @@ use weir_functions::registry::{self, CollectLimits};
 use weir_functions::{ArgType, FunctionKind};
 use weir_parser::ast::{Emit, Expr, ExprKind, Ident, SourceKind, Span, Window, WindowShape};
 use weir_types::ident::pseudo;
-use weir_types::{FormatKind, SqlError, SqlType, WindowInfo, WindowKind};
+use weir_types::{ErrorCode, FormatKind, SqlError, SqlType, WindowInfo, WindowKind};
 
 use super::formats::internal_key;
 use super::stage::{KeyColumn, KeyOrigin, Stage, StageScope, internal, schema};
@@ -441,9 +441,13 @@ fn collect_limits(catalog: &dyn Catalog) -> CollectLimits {
 /// The windows in milliseconds, with the defaults of spec/semantics.md §5.1.
 ///
 /// # Errors
-/// Sizes that make no windows, RETENTION below size and grace.
+/// Sizes that make no windows, RETENTION below size and grace: the reference's runtime refuses
+/// these, not its analysis, so their code is that of a server error (spec/api.md §1.1).
 fn window_spec(window: &Window, emit: Emit) -> Result<WindowSpec, SqlError> {
-    let refuse = |message: String| Err(SqlError::statement(message).at(window.span.into()));
+    let refuse = |message: String| {
+        let error = SqlError::new(ErrorCode::ServerError, message);
+        Err(error.at(window.span.into()))
+    };
     let (shape, length) = match window.shape {
         WindowShape::Tumbling(size) => {
             let size = size.millis();

@@ -263,14 +263,6 @@ fn refusals_say_what_and_where() {
             &["EMIT FINAL is only supported for windowed aggregations"],
         ),
         (
-            "CREATE TABLE O AS SELECT K, COUNT(*) FROM S WINDOW HOPPING (SIZE 1 SECOND, ADVANCE BY 2 SECONDS) GROUP BY K;",
-            &["ADVANCE BY"],
-        ),
-        (
-            "CREATE TABLE O AS SELECT K, COUNT(*) FROM S WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 1 MINUTE) GROUP BY K;",
-            &["retention"],
-        ),
-        (
             "CREATE TABLE O AS SELECT K, MIN(WINDOWSTART) FROM S WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY K;",
             &["Window bounds column WINDOWSTART can only be used in the SELECT clause"],
         ),

@@ -72,6 +72,10 @@ fn values_widen_and_nothing_else() {
         ),
         ("INSERT INTO R (K, V) VALUES (1, V);", "cannot be resolved"),
         (
+            "INSERT INTO R (K, ROWTIME) VALUES (1, -5);",
+            "Invalid timestamp: -5",
+        ),
+        (
             "INSERT INTO U (ID, N) VALUES (NULL, 1);",
             "primary key column(s) ID is required",
         ),

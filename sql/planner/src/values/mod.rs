@@ -51,6 +51,13 @@ pub fn evaluate_insert(
                 if let ScalarValue::Int64(millis) = evaluate(&column, value, catalog)? {
                     timestamp = millis;
                 }
+                if let Some(negative) = timestamp.filter(|millis| *millis < 0) {
+                    return Err(SqlError::statement(format!(
+                        "Failed to insert values into '{}'. Invalid timestamp: {negative}. \
+                         Timestamps count milliseconds since 1970 and must not be negative.",
+                        plan.source.name
+                    )));
+                }
             }
             InsertTarget::Column(index) => {
                 if let (Some(column), Some(slot)) = (columns.get(*index), row.get_mut(*index)) {
