@@ -276,9 +276,11 @@ impl Cluster {
                 producer.send(record).map_err(|(e, _)| text(e))?;
             }
             count += 1;
-            // To commit waits for deliveries too, but in steps of a tenth of a second.
+            // To commit waits for deliveries too, but in steps of a tenth of a second; and to poll
+            // with a timeout always takes all of it.
             while deliveries.count() < u64::from(count) * 10 && began.elapsed() < WAIT {
-                producer.poll(Duration::from_millis(1));
+                producer.poll(Duration::ZERO);
+                std::thread::sleep(Duration::from_micros(50));
             }
             producer.commit_transaction(WAIT).map_err(text)?;
         }
