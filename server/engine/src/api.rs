@@ -190,6 +190,10 @@ pub trait Task: Send {
     /// Gives the rows taken; 0 means nothing could be done.
     fn step(&mut self, limits: StepLimits, out: &mut Emitted) -> Result<usize, EngineError>;
 
+    /// Writes to the stores what the record cache holds back from them, and emits nothing: those who
+    /// read the stores see every row that was taken.
+    fn publish(&mut self) -> Result<(), EngineError>;
+
     /// Ends the epoch: flushes caches into `out` and hands out the changelog.
     fn flush(&mut self, now_ms: i64, out: &mut Emitted) -> Result<(), EngineError>;
 

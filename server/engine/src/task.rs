@@ -252,6 +252,21 @@ impl Task for PartTask {
         Ok(taken)
     }
 
+    fn publish(&mut self) -> Result<(), EngineError> {
+        let mut ctx = Context {
+            task_times: &[],
+            first_seq: self.next_seq,
+            stores: &mut self.stores,
+            out: &mut Emitted::default(),
+            options: &self.options,
+            now_ms: 0,
+            task_time: self.task_time,
+            next_seq: &mut self.next_seq,
+        };
+        let mut nodes = self.nodes.iter_mut();
+        nodes.try_for_each(|node| node.operator.publish(&mut ctx))
+    }
+
     fn flush(&mut self, now_ms: i64, out: &mut Emitted) -> Result<(), EngineError> {
         self.run(Vec::new(), &[], true, now_ms, out)?;
         for (index, store) in self.stores.iter_mut().enumerate() {

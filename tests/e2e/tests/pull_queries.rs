@@ -58,3 +58,26 @@ fn a_lookup_that_was_asked_before_reads_the_table_of_now() {
     http.ksql("DROP TABLE t; CREATE TABLE t AS SELECT id, SUM(v) AS total, COUNT(*) AS n FROM s GROUP BY id;");
     soon("a", vec![json!("a"), json!(8), json!(2)]);
 }
+
+#[test]
+fn rows_are_seen_long_before_they_are_committed() {
+    let server = WeirServer::start(&[("ksql.streams.commit.interval.ms", "60000")]);
+    let http = server.http();
+    http.ksql(
+        "CREATE STREAM s (id VARCHAR KEY, v INT) \
+         WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);\
+         CREATE TABLE counts AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;\
+         CREATE TABLE visits AS SELECT id, COUNT(*) AS n FROM s WINDOW SESSION (1 HOUR) \
+         GROUP BY id;",
+    );
+    for n in 1..4 {
+        http.ksql("INSERT INTO s (id, v) VALUES ('a', 1);");
+        for table in ["counts", "visits"] {
+            let query = format!("SELECT n FROM {table} WHERE id = 'a';");
+            wait_until("the row of now", Duration::from_secs(20), || {
+                http.try_query(&query)
+                    .is_ok_and(|rows| rows == [vec![json!(n)]])
+            });
+        }
+    }
+}

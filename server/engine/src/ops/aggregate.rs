@@ -489,8 +489,12 @@ impl Operator for Aggregate {
         Ok(batch)
     }
 
+    fn publish(&mut self, ctx: &mut Context<'_>) -> Result<(), EngineError> {
+        self.groups.write(ctx)
+    }
+
     fn held_bytes(&self) -> usize {
-        self.groups.dirty_bytes()
+        self.groups.bytes_of(self.held.len())
     }
 
     fn stores_changed(&mut self) {

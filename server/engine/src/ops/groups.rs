@@ -404,12 +404,12 @@ impl Groups {
         states + self.keys.bytes() + self.ts.len() * SLOT_BYTES
     }
 
-    /// Bytes of what was changed since the last write, roughly.
-    pub(crate) fn dirty_bytes(&self) -> usize {
-        if self.dirty_slots.is_empty() {
+    /// Bytes of so many groups, roughly.
+    pub(crate) fn bytes_of(&self, groups: usize) -> usize {
+        if groups == 0 {
             return 0;
         }
         let held: usize = self.states.iter().map(|state| state.memory()).sum();
-        (held / self.ts.len().max(1) + 64) * self.dirty_slots.len()
+        (held / self.ts.len().max(1) + 64) * groups
     }
 }

@@ -78,6 +78,11 @@ impl Held {
         append(&mut self.old, results)
     }
 
+    /// Number of changed groups.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Hands over what changed and holds nothing any more.
     pub(crate) fn take(&mut self) -> Changes {
         let mut rows = std::mem::take(&mut self.rows);

@@ -106,6 +106,11 @@ pub(crate) trait Operator: Send {
         Ok(Batch::default())
     }
 
+    /// Brings the stores up to what memory knows, and emits nothing.
+    fn publish(&mut self, _ctx: &mut Context<'_>) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Bytes of dirty rows held back; the task flushes early above its limit.
     fn held_bytes(&self) -> usize {
         0

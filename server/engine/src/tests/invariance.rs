@@ -1,6 +1,7 @@
 //! The result of a batch is the result of its rows one at a time, for every operator.
 
 use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
 
 use proptest::prelude::*;
 use weir_parser::ast::SourceKind::{Stream, Table};
@@ -178,6 +179,31 @@ fn run_flushed(
     steps: usize,
     options: &TaskOptions,
 ) -> Vec<String> {
+    run_published(plan, rows, steps, options, false).0
+}
+
+/// Everything in the stores of a task.
+fn stored(task: &mut dyn Task) -> Vec<(usize, Vec<u8>, Vec<u8>)> {
+    let mut all = Vec::new();
+    for (index, store) in task.stores().iter().enumerate() {
+        let mut visit = |key: &[u8], value: &[u8]| {
+            all.push((index, key.to_vec(), value.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        };
+        let everything = (Bound::Unbounded, Bound::Unbounded);
+        store.range(everything.0, everything.1, &mut visit).unwrap();
+    }
+    all
+}
+
+/// As [`run_flushed`], publishing after every step if asked to; with what the stores hold at last.
+fn run_published(
+    plan: &LogicalPlan,
+    rows: &[Row],
+    steps: usize,
+    options: &TaskOptions,
+    publish: bool,
+) -> (Vec<String>, Vec<(usize, Vec<u8>, Vec<u8>)>) {
     let (mut task, topics) = task(plan, options);
     for (input, topic) in topics.iter().enumerate() {
         let own: Vec<&Row> = rows
@@ -194,12 +220,74 @@ fn run_flushed(
     let mut taken = 0;
     while task.step(limits, &mut out).unwrap() > 0 {
         taken += 1;
+        if publish {
+            task.publish().unwrap();
+        }
         if taken % steps == 0 {
             task.flush(0, &mut out).unwrap();
         }
     }
     task.flush(0, &mut out).unwrap();
-    lines(&out)
+    (lines(&out), stored(task.as_mut()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What readers of the stores are shown before a flush is not seen in what is emitted, and
+    /// leaves nothing behind.
+    #[test]
+    fn publishing_changes_nothing_at_the_flush(
+        rows in prop::collection::vec(row(), 0..80),
+        steps in 1..9usize,
+        memory in prop_oneof![Just(0usize), Just(1 << 20)],
+    ) {
+        for (name, plan) in plans() {
+            let options = || TaskOptions {
+                memory: MemoryBudget::new(memory),
+                cache_bytes: 1 << 20,
+                never_wait: true,
+                ..TaskOptions::default()
+            };
+            let held = run_published(&plan, &rows, steps, &options(), false);
+            let shown = run_published(&plan, &rows, steps, &options(), true);
+            prop_assert_eq!(held, shown, "{}", name);
+        }
+    }
+}
+
+#[test]
+fn readers_of_the_stores_see_what_the_record_cache_holds() {
+    for (name, plan) in plans() {
+        if !["aggregate", "tumbling", "hopping", "session"].contains(&name) {
+            continue;
+        }
+        let options = TaskOptions {
+            cache_bytes: 1 << 20,
+            ..TaskOptions::default()
+        };
+        let (mut task, _) = task(&plan, &options);
+        let mut out = Emitted::default();
+        let limits = StepLimits {
+            max_rows: 10,
+            now_ms: 0,
+        };
+        for ts in [3, 5, 30] {
+            let value = Some("{\"V\":1,\"B\":true}".to_owned());
+            task.offer(0, fetched(&[&(0, Some("a".to_owned()), value, ts)]));
+            assert_eq!(task.step(limits, &mut out).unwrap(), 1);
+            let before = stored(task.as_mut());
+            task.publish().unwrap();
+            let shown = stored(task.as_mut());
+            assert_ne!(before, shown, "{name} at {ts}");
+            assert!(out.records.is_empty() && out.changelog.is_empty());
+        }
+        let shown = stored(task.as_mut());
+        task.flush(0, &mut out).unwrap();
+        let kept = stored(task.as_mut());
+        assert!(kept.iter().all(|entry| shown.contains(entry)), "{name}");
+        assert!(!kept.is_empty(), "{name}");
+    }
 }
 
 proptest! {

@@ -238,6 +238,7 @@ impl Worker {
             task.committed = inputs;
             task.metadata = Some(metadata);
             task.dirty = false;
+            task.unpublished = None;
             if let Some(state) = &task.state {
                 states.push((state.clone(), Positions::new()));
             }

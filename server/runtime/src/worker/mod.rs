@@ -15,6 +15,7 @@
 
 mod epoch;
 mod output;
+mod publish;
 mod push;
 mod reading;
 mod restore;
@@ -232,6 +233,7 @@ impl Worker {
         self.poll(wait);
         self.restore();
         self.step_tasks();
+        self.publish();
         self.step_pushes();
         if self.is_epoch_due() {
             self.end_epoch();
@@ -435,6 +437,9 @@ impl Worker {
             if task.dirty {
                 self.epoch.get_or_insert_with(Epoch::now);
             }
+            if taken > 0 {
+                task.changed();
+            }
             task.idle = taken == 0;
             self.write_emitted(key)?;
             if taken == 0 || self.is_epoch_due() {
@@ -466,7 +471,10 @@ impl Worker {
             return Duration::ZERO;
         }
         let mut wait = IDLE;
-        if let Some(due) = self.epoch_due_at() {
+        for due in [self.epoch_due_at(), self.publish_at()]
+            .into_iter()
+            .flatten()
+        {
             wait = wait.min(due.saturating_duration_since(Instant::now()));
         }
         for due in self.pushes.values().filter_map(Push::flush_at) {

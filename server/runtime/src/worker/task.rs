@@ -1,6 +1,7 @@
 //! A task of a persistent query on a worker.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use weir_engine::{EngineError, Task};
 use weir_state::TaskState;
@@ -56,6 +57,12 @@ pub(crate) struct RunningTask {
     pub(crate) metadata: Option<String>,
     /// Something happened since the last commit.
     pub(crate) dirty: bool,
+    /// Whether pull queries read one of its stores.
+    pub(crate) queryable: bool,
+    /// When the first rows were taken that readers of the stores may not see yet.
+    pub(crate) unpublished: Option<Instant>,
+    /// What it took to show them the last time.
+    pub(crate) publishing: Duration,
     /// The last step found nothing to do, and nothing came since.
     pub(crate) idle: bool,
     /// Changelogs still being read.
@@ -86,6 +93,9 @@ impl RunningTask {
                 .collect(),
             metadata: seed.metadata.clone(),
             dirty: seed.fresh,
+            queryable: is_queryable(&seed.query, seed.part),
+            unpublished: None,
+            publishing: Duration::ZERO,
             idle: false,
             restoring: seed.restore.len(),
             changelog_moved: false,
@@ -101,6 +111,7 @@ impl RunningTask {
         }
         self.task = make(&self.query, self.part, self.partition, self.state.as_ref())?;
         self.dirty = false;
+        self.unpublished = None;
         self.idle = false;
         self.prime();
         Ok(())
@@ -136,6 +147,11 @@ impl RunningTask {
     pub(crate) fn is_runnable(&self) -> bool {
         !self.idle && self.restoring == 0 && !self.query.state.is_paused()
     }
+}
+
+fn is_queryable(query: &QueryContext, part: u32) -> bool {
+    let part = query.spec.topology.parts.get(part as usize);
+    part.is_some_and(|part| part.stores().iter().any(|store| store.queryable))
 }
 
 fn make(

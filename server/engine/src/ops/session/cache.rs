@@ -88,8 +88,10 @@ pub(crate) struct Live {
     pub(crate) old: u32,
     pub(crate) group: u32,
     next: u32,
-    /// Whether the store has it (an older state if it is dirty).
+    /// Whether the store had it at the last flush (an older state if it is dirty).
     pub(crate) stored: bool,
+    /// Whether the store was given it since the last flush.
+    pub(crate) published: bool,
     pub(crate) dirty: bool,
     /// Order of its last change.
     pub(crate) order: u64,
@@ -200,6 +202,7 @@ impl SessionCache {
             group,
             next,
             stored: false,
+            published: false,
             dirty: false,
             order: 0,
         };

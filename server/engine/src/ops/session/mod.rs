@@ -11,6 +11,7 @@
 mod cache;
 pub(crate) mod keys;
 mod out;
+mod write;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,8 +19,6 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use weir_formats::Encoder;
 use weir_planner::stream::WindowSpec;
-use weir_state::codec::{ColumnView, write_row};
-use weir_types::records::EncodedColumn;
 
 use super::group_by::{AggregateSpec, accept};
 use super::groups::StateLayout;
@@ -28,9 +27,7 @@ use crate::EngineError;
 use crate::batch::{Batch, Keys};
 use crate::memory::Share;
 use cache::{NONE, SessionCache};
-use keys::{
-    after_all, index_key, index_prefix, segment_ms, segment_prefix, session_key, visit_group,
-};
+use keys::{after_all, segment_ms, visit_group};
 
 /// A session that a row touches.
 struct Found {
@@ -105,6 +102,8 @@ pub(crate) struct SessionAggregate {
     /// Slots and rows whose arguments are still to be added, in order.
     updates: (Vec<u32>, Vec<u32>),
     changes: u64,
+    /// Changes up to this order were published.
+    published: u64,
     found: Vec<Found>,
 }
 
@@ -135,6 +134,7 @@ impl SessionAggregate {
             retired: Vec::new(),
             updates: Default::default(),
             changes: 0,
+            published: 0,
             found: Vec::new(),
         }
     }
@@ -249,8 +249,11 @@ impl SessionAggregate {
             if (only.start, only.end) != (start, end) {
                 if cache.get(session).stored {
                     self.bury(row, only, only.slot);
-                    cache.get_mut(session).stored = false;
+                } else if cache.get(session).published {
+                    self.gone.push((row.group, only.start, only.end));
                 }
+                let live = cache.get_mut(session);
+                (live.stored, live.published) = (false, false);
                 cache.extend(session, start, end);
             }
             self.add_later(row, only.slot);
@@ -299,6 +302,8 @@ impl SessionAggregate {
                     live.old
                 };
                 self.bury(row, session, old);
+            } else if live.published {
+                self.gone.push((row.group, live.start, live.end));
             }
             self.retired.push(live.slot);
             self.retired.push(live.old);
@@ -388,94 +393,6 @@ impl SessionAggregate {
         let (slots, rows) = &mut self.updates;
         slots.push(slot);
         rows.push(row.index);
-    }
-
-    /// The stored values of slots.
-    fn state(&self, cache: &SessionCache, slots: &[u32]) -> Result<EncodedColumn, EngineError> {
-        let columns = self.layout.save(&cache.slots.states, slots);
-        let views = ColumnView::all(&columns)?;
-        let mut values = EncodedColumn::default();
-        for row in 0..slots.len() {
-            write_row(&views, row, &mut values.data);
-            values.end_row();
-        }
-        Ok(values)
-    }
-
-    /// Writes a session (its states, without the timestamp) or removes it.
-    fn put(
-        &self,
-        group: &[u8],
-        session: &Found,
-        states: Option<&[u8]>,
-        ctx: &mut Context<'_>,
-    ) -> Result<(), EngineError> {
-        let (start, end) = (session.start, session.end);
-        let store = ctx.store(self.spec.store)?;
-        let mut key = Vec::with_capacity(group.len() + 32);
-        session_key(self.segment, group, start, end, &mut key);
-        let value = states.map(|states| [states, &end.to_le_bytes()].concat());
-        store.put(&key, value.as_deref(), end)?;
-        if self.order.is_some() {
-            index_key(group, start, end, &mut key);
-            store.put(&key, states.map(|_| &[][..]), end)?;
-        }
-        Ok(())
-    }
-
-    /// Brings the store up to memory.
-    fn write(
-        &mut self,
-        cache: &mut SessionCache,
-        ctx: &mut Context<'_>,
-    ) -> Result<(), EngineError> {
-        for (group, start, end) in std::mem::take(&mut self.gone) {
-            self.put(cache.key(group), &Found::new(start, end, NONE), None, ctx)?;
-        }
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.retain(|session| std::mem::take(&mut cache.get_mut(*session).dirty));
-        let slots: Vec<u32> = dirty
-            .iter()
-            .map(|session| cache.get(*session).slot)
-            .collect();
-        let values = self.state(cache, &slots)?;
-        for (row, session) in dirty.into_iter().enumerate() {
-            let live = *cache.get(session);
-            let found = Found::new(live.start, live.end, live.slot);
-            self.put(cache.key(live.group), &found, values.get(row), ctx)?;
-            cache.slots.release(live.old);
-            let live = cache.get_mut(session);
-            (live.stored, live.old) = (true, NONE);
-        }
-        for slot in self.retired.drain(..) {
-            cache.slots.release(slot);
-        }
-        self.expire(ctx)
-    }
-
-    /// Drops what nothing can see any more.
-    fn expire(&mut self, ctx: &mut Context<'_>) -> Result<(), EngineError> {
-        let live = self.live_segment();
-        if live <= self.expired_to {
-            return Ok(());
-        }
-        self.expired_to = live;
-        let store = ctx.store(self.spec.store)?;
-        store.expire_range(&segment_prefix(i64::MIN), &segment_prefix(live))?;
-        if self.order.is_some() {
-            let end = live.saturating_mul(self.segment);
-            store.expire_range(&index_prefix(i64::MIN), &index_prefix(end))?;
-        }
-        Ok(())
-    }
-
-    /// Gives memory back if it is too much. Everything must be written.
-    fn trim(&mut self, cache: &mut SessionCache, ctx: &Context<'_>) {
-        let budget = &ctx.options.memory;
-        if self.share.set(cache.bytes(), budget) {
-            cache.halve(&self.layout);
-            self.share.set(cache.bytes(), budget);
-        }
     }
 }
 
@@ -567,6 +484,16 @@ impl Operator for SessionAggregate {
         self.trim(&mut cache, ctx);
         self.cache = Some(cache);
         Ok(emitted)
+    }
+
+    fn publish(&mut self, ctx: &mut Context<'_>) -> Result<(), EngineError> {
+        if self.dirty.is_empty() && self.gone.is_empty() {
+            return Ok(());
+        }
+        let mut cache = self.take_cache(ctx)?;
+        let given = self.give(&mut cache, ctx);
+        self.cache = Some(cache);
+        given
     }
 
     fn held_bytes(&self) -> usize {
