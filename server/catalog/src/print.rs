@@ -72,7 +72,7 @@ fn read(
     gone: &AtomicBool,
 ) {
     let mut polled = Polled::default();
-    let (mut keys, mut values) = (Guess::new(), Guess::new());
+    let (mut keys, mut values) = (Guess::of_keys(), Guess::of_values());
     let (mut seen, mut printed) = (0u64, 0u64);
     let mut announced = None;
     while !gone.load(Ordering::Acquire) && !lines.is_closed() {
@@ -132,7 +132,7 @@ fn write_rowtime(ms: i64, out: &mut String) {
 
 /// A format that bytes may be of, most telling first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Candidate {
+enum Format {
     Json,
     Int,
     Bigint,
@@ -140,15 +140,15 @@ enum Candidate {
     Text,
 }
 
-const CANDIDATES: [Candidate; 5] = [
-    Candidate::Json,
-    Candidate::Int,
-    Candidate::Bigint,
-    Candidate::Double,
-    Candidate::Text,
+const FORMATS: [Format; 5] = [
+    Format::Json,
+    Format::Int,
+    Format::Bigint,
+    Format::Double,
+    Format::Text,
 ];
 
-impl Candidate {
+impl Format {
     fn name(self) -> &'static str {
         match self {
             Self::Json => "JSON",
@@ -172,8 +172,74 @@ impl Candidate {
             Self::Double => Some(java::double_to_string(f64::from_be_bytes(
                 bytes.try_into().ok()?,
             ))),
-            Self::Text => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Self::Text => std::str::from_utf8(bytes).ok().map(str::to_owned),
         }
+    }
+}
+
+/// What stands behind the bytes of a windowed key (spec/semantics.md §5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Window {
+    /// End and start.
+    Session,
+    /// Start; nothing tells the two kinds apart.
+    Hopping,
+    Tumbling,
+}
+
+impl Window {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Session => "SESSION",
+            Self::Hopping => "HOPPING",
+            Self::Tumbling => "TUMBLING",
+        }
+    }
+
+    /// The key without its window, and the window as it is shown. Times before 1970, sessions
+    /// that end before they start and keys without a byte are none.
+    fn split(self, bytes: &[u8]) -> Option<(&[u8], String)> {
+        let time = |bytes: &[u8]| {
+            let ms = i64::from_be_bytes(bytes.try_into().ok()?);
+            (ms >= 0).then_some(ms)
+        };
+        let (rest, start) = bytes.split_at(bytes.len().checked_sub(8)?);
+        let start = time(start)?;
+        let (key, end) = match self {
+            Self::Hopping | Self::Tumbling => (rest, "-".to_owned()),
+            Self::Session => {
+                let (key, end) = rest.split_at(rest.len().checked_sub(8)?);
+                let end = time(end).filter(|end| *end >= start)?;
+                (key, end.to_string())
+            }
+        };
+        (!key.is_empty()).then(|| (key, format!("{start}/{end}")))
+    }
+}
+
+/// A format, perhaps with a window behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate {
+    window: Option<Window>,
+    format: Format,
+}
+
+impl Candidate {
+    fn name(self) -> String {
+        let format = self.format.name();
+        match self.window {
+            Some(window) => format!("{}({format})", window.name()),
+            None => format.to_owned(),
+        }
+    }
+
+    fn text(self, bytes: &[u8]) -> Option<String> {
+        let Some(window) = self.window else {
+            return self.format.text(bytes);
+        };
+        let (key, window) = window.split(bytes)?;
+        let key = self.format.text(key)?;
+        Some(format!("[{key}@{window}]"))
     }
 }
 
@@ -184,9 +250,30 @@ struct Guess {
 }
 
 impl Guess {
-    fn new() -> Self {
+    fn of_keys() -> Self {
+        let windows = [
+            Some(Window::Session),
+            Some(Window::Hopping),
+            Some(Window::Tumbling),
+            None,
+        ];
+        Self::among(&windows)
+    }
+
+    fn of_values() -> Self {
+        Self::among(&[None])
+    }
+
+    fn among(windows: &[Option<Window>]) -> Self {
+        let survivors = FORMATS
+            .into_iter()
+            .flat_map(|format| {
+                let window = windows.iter().copied();
+                window.map(move |window| Candidate { window, format })
+            })
+            .collect();
         Self {
-            survivors: CANDIDATES.to_vec(),
+            survivors,
             any: false,
         }
     }
@@ -203,17 +290,33 @@ impl Guess {
         if !self.any {
             return "¯\\_(ツ)_/¯ - no data processed".to_owned();
         }
-        let names: Vec<&str> = self.survivors.iter().map(|c| c.name()).collect();
+        if self.survivors.is_empty() {
+            return "does not match any supported format. It may be a STRING with encoding other \
+                    than UTF8, or some other format."
+                .to_owned();
+        }
+        let names: Vec<String> = self.survivors.iter().map(|c| c.name()).collect();
         names.join(" or ")
     }
 
     fn write(&self, bytes: Option<&[u8]>, out: &mut String) {
-        match bytes {
-            None => out.push_str("<null>"),
-            Some(bytes) => {
-                let text = self.survivors.iter().find_map(|c| c.text(bytes));
-                out.push_str(&text.unwrap_or_default());
-            }
+        let Some(bytes) = bytes else {
+            out.push_str("<null>");
+            return;
+        };
+        match self.survivors.iter().find_map(|c| c.text(bytes)) {
+            Some(text) => out.push_str(&text),
+            None => write_bytes(bytes, out),
+        }
+    }
+}
+
+/// Bytes of no known format: printable ASCII as it is, the rest as `\x0A`.
+fn write_bytes(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        match byte {
+            b' '..=b'~' if *byte != b'\\' => out.push(char::from(*byte)),
+            _ => out.push_str(&format!("\\x{byte:02X}")),
         }
     }
 }
@@ -224,21 +327,78 @@ mod tests {
 
     #[test]
     fn records_rule_candidates_out() {
-        let mut guess = Guess::new();
+        let mut guess = Guess::of_values();
         assert!(guess.names().contains("no data processed"));
         guess.see(Some(&[0, 0, 0, 1]));
         assert_eq!(guess.names(), "KAFKA_INT or KAFKA_STRING");
         guess.see(Some(b"longer"));
         assert_eq!(guess.names(), "KAFKA_STRING");
-        let mut guess = Guess::new();
+        let mut guess = Guess::of_values();
         guess.see(Some(b"{\"V\":1}"));
         assert_eq!(guess.names(), "JSON or KAFKA_STRING");
-        let mut guess = Guess::new();
+        let mut guess = Guess::of_values();
         guess.see(Some(&2.5f64.to_be_bytes()));
         assert_eq!(
             guess.names(),
             "KAFKA_BIGINT or KAFKA_DOUBLE or KAFKA_STRING"
         );
+    }
+
+    #[test]
+    fn what_is_no_text_and_nothing_else_is_shown_byte_by_byte() {
+        let mut guess = Guess::of_values();
+        guess.see(Some(b"a\\\n\xff "));
+        assert!(guess.names().starts_with("does not match"));
+        let mut out = String::new();
+        guess.write(Some(b"a\\\n\xff "), &mut out);
+        assert_eq!(out, "a\\x5C\\x0A\\xFF ");
+    }
+
+    #[test]
+    fn keys_may_have_windows() {
+        const START: i64 = 1_600_000_000_000;
+        let time = |key: &[u8]| [key, &START.to_be_bytes()].concat();
+        let session = |key: &[u8], end: i64| {
+            let (end, start) = (end.to_be_bytes(), START.to_be_bytes());
+            [key, &end, &start].concat()
+        };
+        for (bytes, names, shown) in [
+            (
+                time(&7i32.to_be_bytes()),
+                "HOPPING(KAFKA_INT) or TUMBLING(KAFKA_INT) or HOPPING(KAFKA_STRING) or \
+                 TUMBLING(KAFKA_STRING)",
+                "[7@1600000000000/-]",
+            ),
+            (
+                time(b"{}"),
+                "HOPPING(JSON) or TUMBLING(JSON) or HOPPING(KAFKA_STRING) or \
+                 TUMBLING(KAFKA_STRING)",
+                "[{}@1600000000000/-]",
+            ),
+            (
+                session(b"x", START + 5),
+                "SESSION(KAFKA_STRING)",
+                "[x@1600000000000/1600000000005]",
+            ),
+            // No bytes before the window, a session that ends before it starts.
+            (
+                1i64.to_be_bytes().to_vec(),
+                "KAFKA_BIGINT or KAFKA_DOUBLE or KAFKA_STRING",
+                "1",
+            ),
+            (
+                b"key of 24 z bytes, zzzaa".to_vec(),
+                "HOPPING(KAFKA_STRING) or TUMBLING(KAFKA_STRING) or KAFKA_STRING",
+                "[key of 24 z byte@8299043923749921121/-]",
+            ),
+        ] {
+            let mut guess = Guess::of_keys();
+            guess.see(Some(&bytes));
+            assert_eq!(guess.names(), names);
+            let mut out = String::new();
+            guess.write(Some(&bytes), &mut out);
+            assert_eq!(out, shown);
+        }
     }
 
     #[test]
