@@ -16,7 +16,7 @@ use weir_planner::catalog::{Catalog, SourceInfo, TopicInfo};
 use weir_planner::stream::QueryPlan;
 use weir_types::SqlType;
 
-use crate::config::{Overrides, ServerConfig};
+use crate::config::{self, Overrides, ServerConfig};
 
 /// How a persistent query came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,9 +229,9 @@ impl Catalog for View<'_> {
     }
 
     fn config(&self, name: &str) -> Option<String> {
-        self.overrides
-            .0
-            .get(name)
+        let overrides = (!config::is_protected(name)).then_some(&self.overrides.0);
+        overrides
+            .and_then(|overrides| overrides.get(name))
             .or_else(|| self.store.system().0.get(name))
             .cloned()
             .or_else(|| self.config.value(name))

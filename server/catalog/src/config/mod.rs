@@ -270,11 +270,50 @@ pub fn canonical(name: &str) -> Result<String, ConfigError> {
     Err(ConfigError::Unknown(name.to_owned(), hint))
 }
 
-/// Whether a session may set the property of that canonical name.
+/// Properties that are read for each statement, so that a request may set them, though the
+/// listing calls them the server's (spec/sql.md §10, spec/api.md §3.1).
+const READ_PER_REQUEST: &[&str] = &[
+    "ksql.create.or.replace.enabled",
+    "ksql.headers.columns.enabled",
+    "ksql.lambdas.enabled",
+    "ksql.output.topic.name.prefix",
+    "ksql.persistence.default.format.key",
+    "ksql.persistence.default.format.value",
+    "ksql.persistence.wrap.single.values",
+    "ksql.query.pull.enable.standby.reads",
+    "ksql.query.pull.interpreter.enabled",
+    "ksql.query.pull.limit.clause.enabled",
+    "ksql.query.pull.range.scan.enabled",
+    "ksql.query.pull.stream.enabled",
+    "ksql.source.table.materialization.enabled",
+    "ksql.suppress.enabled",
+    "ksql.variable.substitution.enable",
+];
+
+/// Properties that protect the server: whatever a request says, the server's own value holds.
+const PROTECTED: &[&str] = &[
+    "ksql.hidden.topics",
+    "ksql.insert.into.values.enabled",
+    "ksql.pull.queries.enable",
+    "ksql.query.persistent.active.limit",
+    "ksql.readonly.topics",
+    "ksql.schema.registry.url",
+    "ksql.service.id",
+];
+
+/// Whether only the server's own value of the property counts.
+pub fn is_protected(name: &str) -> bool {
+    PROTECTED.contains(&name)
+}
+
+/// Whether a request may set the property of that canonical name.
+pub fn is_overridable(name: &str) -> bool {
+    READ_PER_REQUEST.contains(&name) || is_editable(name)
+}
+
+/// Whether ALTER SYSTEM may set the property of that canonical name, as the listing says.
 pub fn is_editable(name: &str) -> bool {
     match properties::find(name) {
-        // Read for each request, though the listing calls it the server's.
-        Some(_) if name == "ksql.variable.substitution.enable" => true,
         Some(property) => property.editable,
         None => {
             let listed = properties::find(&format!("ksql.streams.{name}"));
@@ -321,7 +360,7 @@ pub fn request_overrides(given: &IndexMap<String, Value>) -> Result<Overrides, A
                 ),
             )
         };
-        if !is_editable(&canonical) {
+        if !is_overridable(&canonical) {
             return Err(refused(ConfigError::NotEditable(name.clone())));
         }
         check_value(&canonical, &text).map_err(refused)?;
@@ -372,12 +411,17 @@ mod tests {
         };
         let set = request("auto.offset.reset", "earliest".into()).unwrap();
         assert_eq!(set.0["auto.offset.reset"], "earliest");
+        let limit = "ksql.query.pull.limit.clause.enabled";
+        assert_eq!(request(limit, false.into()).unwrap().0[limit], "false");
         let unknown = request("no.such", "x".into()).unwrap_err();
         assert_eq!(unknown.code, ErrorCode::ServerError);
         for (name, value) in [
             ("auto.offset.reset", Value::from("none")),
             ("bootstrap.servers", "x".into()),
             ("ksql.connect.url", "x".into()),
+            ("ksql.extension.dir", "x".into()),
+            ("ksql.pull.queries.enable", "false".into()),
+            ("ksql.query.pull.limit.clause.enabled", "no".into()),
             ("ksql.service.id", "x".into()),
             ("ksql.streams.commit.interval.ms", "soon".into()),
         ] {
