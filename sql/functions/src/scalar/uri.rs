@@ -94,12 +94,8 @@ fn parse_authority(authority: &str) -> Option<(Option<&str>, Option<i32>)> {
     if legal(user, ";:&=+$,").is_some()
         && let Some((host, port)) = split_port(server)
         && is_host(host)
+        && let Ok(port) = (!port.is_empty()).then(|| port.parse()).transpose()
     {
-        let port = if port.is_empty() {
-            None
-        } else {
-            Some(port.parse().ok()?)
-        };
         return Some((Some(host), port));
     }
     legal(authority, "$,;:@&=+")?;
@@ -218,6 +214,10 @@ mod tests {
             ),
             (
                 "http://host:abc/",
+                Some((Some("http"), None, None, Some("/"), None)),
+            ),
+            (
+                "http://host:99999999999/",
                 Some((Some("http"), None, None, Some("/"), None)),
             ),
             (
