@@ -8,6 +8,7 @@ mod bytes;
 mod conditional;
 mod datetime;
 mod extremes;
+mod java_math;
 mod java_regex;
 mod json;
 mod json_path;
