@@ -5,7 +5,7 @@
 //!                                              └► stores and how much of their changelogs to read
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,12 +73,12 @@ fn existing(admin: &Admin, topic: &str) -> Result<Option<u32>, KafkaError> {
     }
 }
 
-/// The context of a query, its internal topics made.
+/// The context of a query, its internal topics made, and the names of those that were not there.
 pub(crate) fn context(
     shared: &Shared,
     mut spec: QuerySpec,
     state: Arc<QueryState>,
-) -> Result<QueryContext, QueryError> {
+) -> Result<(QueryContext, HashSet<String>), QueryError> {
     let config = &shared.config;
     spec.options.task.memory = config.operator_memory.clone();
     let id = application_id(&config.service_id, &config.persistent_prefix, &spec.id);
@@ -113,7 +113,9 @@ pub(crate) fn context(
         }
     }
     let group = GroupMetadata::simple(&id).map_err(|e| QueryError::of_kafka(&e))?;
-    Ok(QueryContext::new(spec, &id, layout, Arc::new(group), state))
+    let made = made.into_iter().map(|topic| topic.name).collect();
+    let context = QueryContext::new(spec, &id, layout, Arc::new(group), state);
+    Ok((context, made))
 }
 
 /// Makes topics; those that exist are fine as they are.
@@ -142,12 +144,13 @@ struct Input {
     offset: Option<i64>,
 }
 
-/// Seeds for those tasks of a query that are in one of `slots`.
+/// Seeds for those tasks of a query that are in one of `slots`. Topics that were `made` a moment
+/// ago hold nothing to restore.
 pub(crate) fn tasks(
     shared: &Shared,
     query: &Arc<QueryContext>,
-    slots: &[u32],
-    slot_count: u32,
+    (slots, slot_count): (&[u32], u32),
+    made: &HashSet<String>,
 ) -> Result<Vec<TaskSeed>, QueryError> {
     let kafka = |e: KafkaError| QueryError::of_kafka(&e);
     let config = &shared.config;
@@ -224,7 +227,7 @@ pub(crate) fn tasks(
             restore: Vec::new(),
         });
     }
-    plan_restores(shared, query, &mut seeds)?;
+    plan_restores(shared, query, &mut seeds, made)?;
     Ok(seeds)
 }
 
@@ -359,6 +362,7 @@ fn plan_restores(
     shared: &Shared,
     query: &QueryContext,
     seeds: &mut [TaskSeed],
+    made: &HashSet<String>,
 ) -> Result<(), QueryError> {
     let kafka = |e: KafkaError| QueryError::of_kafka(&e);
     let mut asked = Vec::new();
@@ -376,6 +380,9 @@ fn plan_restores(
             continue;
         };
         for (store, (spec, topic)) in topology.stores().iter().zip(topics).enumerate() {
+            if made.contains(topic.as_str()) {
+                continue;
+            }
             asked.push(TopicPartition::new(topic.as_str(), seed.partition as i32));
             let plan = RestorePlan {
                 store,

@@ -95,8 +95,10 @@ impl Job {
     fn prepare(self, shared: &Shared) -> Result<Prepared, (String, QueryError)> {
         let query = self.spec.id.clone();
         let prepare = || {
-            let context = Arc::new(prepare::context(shared, self.spec, self.state)?);
-            let seeds = prepare::tasks(shared, &context, &self.owned, self.slot_count)?;
+            let (context, made) = prepare::context(shared, self.spec, self.state)?;
+            let context = Arc::new(context);
+            let slots = (&self.owned[..], self.slot_count);
+            let seeds = prepare::tasks(shared, &context, slots, &made)?;
             Ok(Prepared {
                 context,
                 seeds,
