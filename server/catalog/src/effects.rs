@@ -31,7 +31,7 @@ impl Weir {
             Effect::PutSource { .. } | Effect::StartQuery { .. } => match effect.started() {
                 Some(query) => {
                     self.fleet.start_query(query)?;
-                    self.fleet.settle();
+                    self.fleet.settle(query);
                     Ok(())
                 }
                 None => Ok(()),

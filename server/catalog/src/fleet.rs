@@ -102,12 +102,7 @@ impl Fleet {
     /// Compiles and starts a query.
     pub fn start_query(&self, query: &PersistentQuery) -> Result<(), String> {
         let topology = weir_engine::compile(&query.plan).map_err(|e| e.to_string())?;
-        let mut options = self.options(&query.overrides);
-        options.paused = query.paused;
-        // A SOURCE TABLE is read from its beginning, whatever was set.
-        if query.kind == PersistentKind::SourceTable {
-            options.reset = Some(OffsetReset::Earliest);
-        }
+        let options = self.options_of(query);
         let running = Running {
             topology: topology.description.clone(),
             materialized: topology.materialized.clone(),
@@ -123,10 +118,22 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits until started queries know where they begin, so that a client may write their input
-    /// as soon as it has the answer.
-    pub fn settle(&self) {
-        self.runtime.settle();
+    fn options_of(&self, query: &PersistentQuery) -> QueryOptions {
+        let mut options = self.options(&query.overrides);
+        options.paused = query.paused;
+        // A SOURCE TABLE is read from its beginning, whatever was set.
+        if query.kind == PersistentKind::SourceTable {
+            options.reset = Some(OffsetReset::Earliest);
+        }
+        options
+    }
+
+    /// Waits until a query that was started knows where it begins, so that a client may write its
+    /// input as soon as it has the answer. One that begins at the beginning misses nothing anyway.
+    pub fn settle(&self, query: &PersistentQuery) {
+        if self.options_of(query).reset != Some(OffsetReset::Earliest) {
+            self.runtime.settle();
+        }
     }
 
     /// What a query is run with: the server's settings, then what was set for it.
