@@ -10,6 +10,7 @@ pub(crate) mod joins;
 pub(crate) mod names;
 pub(crate) mod select;
 pub(crate) mod sources;
+mod typing;
 
 pub use canonical::canonical_query;
 

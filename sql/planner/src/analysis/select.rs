@@ -5,9 +5,10 @@ use weir_types::{SqlError, SqlType};
 
 use super::Purpose;
 use super::names::{Namer, star_name};
+use super::typing::type_of;
 use crate::catalog::Catalog;
 use crate::expr::scope::{Qualifier, SourceScope, Sources};
-use crate::expr::{Lowering, tree};
+use crate::expr::tree;
 
 /// One result column.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,10 +178,7 @@ impl Expansion<'_> {
     }
 
     fn fields(&self, base: &Expr) -> Result<Vec<String>, SqlError> {
-        match Lowering::new(self.sources, self.catalog)
-            .lower(base)?
-            .sql_type
-        {
+        match type_of(base, self.sources, self.catalog)? {
             Some(SqlType::Struct(fields)) => Ok(fields.into_iter().map(|f| f.name).collect()),
             other => Err(SqlError::statement(format!(
                 "Expected STRUCT type, got: {}",

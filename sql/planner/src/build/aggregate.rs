@@ -366,25 +366,7 @@ fn resolve(
         }
         typed.push(lowering(analysis, stage, |l| l.lower(arg))?);
     }
-    let types: Vec<_> = typed
-        .iter()
-        .map(|t| t.sql_type.clone().map_or(ArgType::Null, ArgType::Sql))
-        .collect();
-    let constants: Vec<Option<ScalarValue>> = typed
-        .iter()
-        .map(|t| match &t.expr {
-            PlanExpr::Literal(value, _) => Some(value.clone()),
-            _ => None,
-        })
-        .collect();
-    let resolved = registry::registry()
-        .resolve_aggregate(
-            &function.name,
-            &types,
-            &constants,
-            collect_limits(analysis.catalog),
-        )
-        .map_err(|e| refused(call, e))?;
+    let resolved = function_of(analysis.catalog, call, &typed)?;
     if stage.kind == SourceKind::Table && !resolved.supports_undo() {
         return Err(refuse(
             call,
@@ -421,6 +403,34 @@ fn resolve(
         args,
         output,
     })
+}
+
+/// The aggregate that `call` means for these arguments.
+///
+/// # Errors
+/// No variant for them, constants that it does not take.
+pub(crate) fn function_of(
+    catalog: &dyn Catalog,
+    call: &Expr,
+    args: &[Typed],
+) -> Result<Arc<dyn weir_functions::aggregate::Aggregate>, SqlError> {
+    let ExprKind::Call { function, .. } = &call.kind else {
+        return Err(SqlError::internal("An aggregate that is no call."));
+    };
+    let types: Vec<_> = args
+        .iter()
+        .map(|t| t.sql_type.clone().map_or(ArgType::Null, ArgType::Sql))
+        .collect();
+    let constants: Vec<Option<ScalarValue>> = args
+        .iter()
+        .map(|t| match &t.expr {
+            PlanExpr::Literal(value, _) => Some(value.clone()),
+            _ => None,
+        })
+        .collect();
+    registry::registry()
+        .resolve_aggregate(&function.name, &types, &constants, collect_limits(catalog))
+        .map_err(|e| refused(call, e))
 }
 
 /// How many items COLLECT_LIST and COLLECT_SET keep.

@@ -33,6 +33,7 @@ use crate::expr::scope::SourceScope;
 use crate::expr::{Lowering, time_text};
 use crate::printed;
 use crate::stream::{QueryPlan, Sink, StreamNode};
+pub(crate) use aggregate::function_of;
 use source::Used;
 pub(crate) use stage::schema;
 use stage::{Stage, StageScope};
