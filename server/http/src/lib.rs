@@ -14,6 +14,7 @@
 //! Invariants: a response stream owns its query, so a client that goes away ends it; every stream
 //! is bounded, so a slow client holds its query back and nothing is piled up for it.
 
+mod alive;
 mod cors;
 mod h2c;
 mod inserts;

@@ -12,12 +12,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Version};
 use axum::response::Response;
 use futures::Stream;
+use serde_json::Value;
 use weir_catalog::{
     Answer, Endpoint, QueryFailure, QueryKind, QueryRequest, RowEvent, RowStream, Weir,
 };
-use weir_protocol::ApiError;
+use weir_protocol::{ApiError, KsqlRequest};
 use weir_types::{Column, ColumnRole, ErrorCode};
 
+use crate::alive::{self, kept_alive};
 use crate::json_row::{write_row, write_string};
 use crate::print;
 use crate::request;
@@ -79,6 +81,7 @@ pub(crate) async fn query(State(weir): State<Arc<Weir>>, request: Request) -> Re
         Ok(request) => request,
         Err(error) => return respond::failed(&error, None),
     };
+    let older = is_older_writer(&weir, &request);
     let request = QueryRequest {
         sql: request.ksql,
         properties: request.streams_properties,
@@ -88,11 +91,21 @@ pub(crate) async fn query(State(weir): State<Arc<Weir>>, request: Request) -> Re
     };
     match weir.query(request).await {
         Ok(_) if parts.version == Version::HTTP_10 => respond::failed(&http_10(), None),
-        Ok(Answer::Rows(rows)) => rows_response(rows, format),
         Ok(Answer::Print(_)) if parts.version == Version::HTTP_2 => {
             respond::response(405, None, Body::empty())
         }
-        Ok(Answer::Print(lines)) => print::response(lines, format != RowFormat::Delimited),
+        Ok(Answer::Rows(_)) if older && parts.version == Version::HTTP_2 => {
+            respond::response(405, None, Body::empty())
+        }
+        Ok(Answer::Rows(rows)) if older => {
+            let rows = kept_alive(chunks(rows, RowFormat::Streamed), alive::pause(&weir));
+            respond::response(200, Some(JSON), Body::from_stream(rows))
+        }
+        Ok(Answer::Rows(rows)) => rows_response(rows, format),
+        Ok(Answer::Print(lines)) => {
+            let pause = (format != RowFormat::Delimited).then(|| alive::pause(&weir));
+            print::response(lines, pause)
+        }
         Err(QueryFailure {
             error,
             prepared: false,
@@ -130,7 +143,7 @@ pub(crate) async fn query_stream(State(weir): State<Arc<Weir>>, request: Request
     };
     match weir.query(request).await {
         Ok(Answer::Rows(rows)) => rows_response(rows, format),
-        Ok(Answer::Print(lines)) if format == RowFormat::Delimited => print::response(lines, false),
+        Ok(Answer::Print(lines)) if format == RowFormat::Delimited => print::response(lines, None),
         Ok(Answer::Print(_)) => respond::response(406, None, Body::empty()),
         Err(failure) => respond::failed_chunked(&failure.error),
     }
@@ -152,6 +165,19 @@ pub(crate) async fn close_query(State(weir): State<Arc<Weir>>, request: Request)
     } else {
         let message = format!("No query with id {id}");
         respond::failed(&ApiError::generic(ErrorCode::BadRequest, message), None)
+    }
+}
+
+/// Whether the server or the request asks for the writer of before `/query-stream`:
+/// `ksql.endpoint.migrate.query=false` (spec §4.1).
+fn is_older_writer(weir: &Weir, request: &KsqlRequest) -> bool {
+    const NAME: &str = "ksql.endpoint.migrate.query";
+    match request.streams_properties.get(NAME) {
+        Some(Value::Bool(migrated)) => !migrated,
+        Some(Value::String(text)) => text.eq_ignore_ascii_case("false"),
+        _ => weir
+            .property(NAME)
+            .is_some_and(|text| text.eq_ignore_ascii_case("false")),
     }
 }
 

@@ -271,9 +271,10 @@ pub fn canonical(name: &str) -> Result<String, ConfigError> {
 }
 
 /// Properties that are read for each statement, so that a request may set them, though the
-/// listing calls them the server's (spec/sql.md §10, spec/api.md §3.1).
+/// listing calls them the server's (spec/sql.md §10, spec/api.md §3.1, §4.1).
 const READ_PER_REQUEST: &[&str] = &[
     "ksql.create.or.replace.enabled",
+    "ksql.endpoint.migrate.query",
     "ksql.headers.columns.enabled",
     "ksql.lambdas.enabled",
     "ksql.output.topic.name.prefix",
