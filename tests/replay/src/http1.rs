@@ -1,6 +1,6 @@
 //! HTTP/1.1 and 1.0 by hand: the chunks of a response are what is compared.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -40,6 +40,8 @@ pub(crate) struct Exchange {
     /// Bytes of the body still to come; `None`: chunked, or to the end of the connection.
     left: Option<usize>,
     chunked: bool,
+    /// When the last chunk came that says something: line ends alone only keep an answer alive.
+    told: Instant,
     pub(crate) response: Response,
 }
 
@@ -56,6 +58,7 @@ impl Exchange {
             buffer: Vec::new(),
             left: None,
             chunked: false,
+            told: Instant::now(),
             response: Response::default(),
         };
         let head = loop {
@@ -151,6 +154,11 @@ impl Exchange {
                         return Ok(false);
                     }
                     self.push(&body);
+                    if body != b"\n" {
+                        self.told = Instant::now();
+                    } else if self.told.elapsed() > PATIENCE {
+                        return Err("nothing more came".to_owned());
+                    }
                     return Ok(true);
                 }
             }
