@@ -59,7 +59,7 @@ struct Held {
 }
 
 /// Where bytes are in the arena: start, length.
-type Place = (usize, usize);
+type Place = (u32, u32);
 
 /// A change of a row: its last value of all, and the one that it had at the last flush.
 struct Change<'a> {
@@ -86,9 +86,10 @@ impl HeldRows {
         if let Some(row) = found {
             let held = &mut rows[*row as usize];
             held.new = match (new, held.new) {
-                (Some(new), Some((start, len))) if new.len() <= len => {
-                    data[start..start + new.len()].copy_from_slice(new);
-                    Some((start, new.len()))
+                (Some(new), Some((start, len))) if new.len() <= len as usize => {
+                    let at = start as usize;
+                    data[at..at + new.len()].copy_from_slice(new);
+                    Some((start, new.len() as u32))
                 }
                 (new, _) => new.map(|new| add(data, new)),
             };
@@ -114,20 +115,26 @@ impl HeldRows {
         place.map(|place| bytes(&self.data, place))
     }
 
-    /// Bytes taken.
+    /// Bytes taken; more than any limit where places could not tell bytes apart any more.
     fn bytes(&self) -> usize {
+        if self.data.len() > ARENA_BYTES {
+            return usize::MAX / 4;
+        }
         self.data.len() + self.rows.len() * (size_of::<Held>() + 8)
     }
 }
 
+/// An arena beyond this is emptied, whatever the record cache may take.
+const ARENA_BYTES: usize = 1 << 30;
+
 fn add(data: &mut Vec<u8>, part: &[u8]) -> Place {
-    let start = data.len();
+    let start = data.len() as u32;
     data.extend_from_slice(part);
-    (start, part.len())
+    (start, part.len() as u32)
 }
 
 fn bytes(data: &[u8], (start, len): Place) -> &[u8] {
-    &data[start..start + len]
+    &data[start as usize..][..len as usize]
 }
 
 impl Operator for TableSource {
