@@ -42,7 +42,7 @@ impl Epoch {
 
 /// Bytes for other tasks at which an epoch ends early: a task that waits for them would have
 /// nothing to do meanwhile, and all of it at once later.
-const HAND_OVER: usize = 8 << 20;
+const HAND_OVER: usize = 3 << 20;
 
 /// Why an epoch cannot be finished.
 pub(super) enum Failure {
