@@ -11,8 +11,9 @@
 //!                                      └─ JSON ──split──► written without them
 //! ```
 //!
-//! Invariant: no function body and no aggregate computes with a stand-in; formats other than JSON
-//! write the column's scale.
+//! Invariant: no function body and no aggregate computes with a stand-in, those apart that only
+//! hand an argument on (COALESCE, IFNULL, AS_VALUE, CASE); formats other than JSON write the
+//! column's scale.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use weir_types::row_errors;
 
 use super::outcome::{Outcome, evaluate, null_rows, union, without};
 use crate::kernel::Arg;
-use crate::registry::{NullMeans, OnFailure, Udf, to_arg};
+use crate::registry::{NullMeans, OnFailure, Udf};
 
 /// A call whose arguments are all evaluated on all rows.
 #[derive(Debug)]
@@ -32,15 +32,13 @@ impl CallExpr {
         function: Arc<ScalarUDF>,
         args: Vec<Arc<dyn PhysicalExpr>>,
     ) -> Result<Self> {
-        let types = our_function(&function)?.arg_types().to_vec();
+        let udf = our_function(&function)?;
         let constants = args
             .iter()
             .enumerate()
             .map(|(i, arg)| {
                 arg.downcast_ref::<Literal>()
-                    .map(|literal| {
-                        to_arg(ColumnarValue::Scalar(literal.value().clone()), types.get(i))
-                    })
+                    .map(|literal| udf.arg(i, ColumnarValue::Scalar(literal.value().clone())))
                     .transpose()
             })
             .collect::<Result<_>>()?;
@@ -69,7 +67,7 @@ impl CallExpr {
                 None => {
                     let outcome = evaluate(arg, batch)?;
                     failed = union(failed, outcome.failed);
-                    to_arg(outcome.value, udf.arg_types().get(i))?
+                    udf.arg(i, outcome.value)?
                 }
             });
         }

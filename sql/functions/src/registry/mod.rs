@@ -28,7 +28,6 @@ pub use definition::{
     AggregateCall, AggregateFunction, AggregateVariant, Category, CollectLimits, Function, Param,
     Returns, T, Type, Variant,
 };
-pub(crate) use udf::to_arg;
 pub use udf::{Body, Laziness, NullMeans, OnFailure, Traits, Udf};
 
 /// A row of the table.

@@ -209,6 +209,30 @@ impl Udf {
     }
 }
 
+impl Udf {
+    /// What DataFusion evaluated as the argument at `index`. Decimals are at their column's scale,
+    /// but for a function that only hands one of its arguments on.
+    ///
+    /// # Errors
+    /// A scalar that is no value of its type: a defect.
+    pub(crate) fn arg(&self, index: usize, value: ColumnarValue) -> Result<Arg> {
+        let (array, constant) = match value {
+            ColumnarValue::Array(array) => (array, false),
+            ColumnarValue::Scalar(ScalarValue::Null) => {
+                let sql_type = self.arg_types.get(index);
+                let data_type = sql_type.map_or(DataType::Null, SqlType::to_arrow);
+                (new_null_array(&data_type, 1), true)
+            }
+            ColumnarValue::Scalar(value) => (value.to_array()?, true),
+        };
+        let hands_on = matches!(self.name.as_str(), "AS_VALUE" | "COALESCE" | "IFNULL");
+        Ok(Arg {
+            array: if hands_on { array } else { plain_column(array) },
+            constant,
+        })
+    }
+}
+
 impl fmt::Debug for Udf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -241,28 +265,6 @@ impl Hash for Udf {
     }
 }
 
-/// What DataFusion evaluated as an argument of SQL type `sql_type`; decimals are at their column's
-/// scale.
-pub(crate) fn to_arg(value: ColumnarValue, sql_type: Option<&SqlType>) -> Result<Arg> {
-    Ok(match value {
-        ColumnarValue::Array(array) => Arg {
-            array: plain_column(array),
-            constant: false,
-        },
-        ColumnarValue::Scalar(ScalarValue::Null) => {
-            let data_type = sql_type.map_or(DataType::Null, SqlType::to_arrow);
-            Arg {
-                array: new_null_array(&data_type, 1),
-                constant: true,
-            }
-        }
-        ColumnarValue::Scalar(value) => Arg {
-            array: plain_column(value.to_array()?),
-            constant: true,
-        },
-    })
-}
-
 impl ScalarUDFImpl for Udf {
     fn name(&self) -> &str {
         &self.name
@@ -286,7 +288,7 @@ impl ScalarUDFImpl for Udf {
             .args
             .into_iter()
             .enumerate()
-            .map(|(i, value)| to_arg(value, self.arg_types.get(i)))
+            .map(|(i, value)| self.arg(i, value))
             .collect::<Result<Vec<_>>>()?;
         let result = self.run(&args, rows)?;
         Ok(if result.constant {
