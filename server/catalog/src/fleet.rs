@@ -132,7 +132,7 @@ impl Fleet {
     /// input as soon as it has the answer. One that begins at the beginning misses nothing anyway.
     pub fn settle(&self, query: &PersistentQuery) {
         if self.options_of(query).reset != Some(OffsetReset::Earliest) {
-            self.runtime.settle();
+            self.runtime.settle(&query.id);
         }
     }
 

@@ -18,6 +18,7 @@
 pub mod config;
 pub mod failure;
 pub mod fetch;
+mod latch;
 pub mod layout;
 mod membership;
 pub mod names;

@@ -73,17 +73,23 @@ fn existing(admin: &Admin, topic: &str) -> Result<Option<u32>, KafkaError> {
     }
 }
 
-/// The context of a query, its internal topics made, and the names of those that were not there.
+/// The context of a query.
 pub(crate) fn context(
     shared: &Shared,
     mut spec: QuerySpec,
     state: Arc<QueryState>,
-) -> Result<(QueryContext, HashSet<String>), QueryError> {
+) -> Result<QueryContext, QueryError> {
     let config = &shared.config;
     spec.options.task.memory = config.operator_memory.clone();
     let id = application_id(&config.service_id, &config.persistent_prefix, &spec.id);
     let sources = source_partitions(&shared.admin, &spec.topology)?;
     let layout = Layout::new(&spec.topology, &id, &sources).map_err(|topic| missing(&topic))?;
+    let group = GroupMetadata::simple(&id).map_err(|e| QueryError::of_kafka(&e))?;
+    Ok(QueryContext::new(spec, &id, layout, Arc::new(group), state))
+}
+
+/// Makes the internal topics of a query, and gives the names of those that were not there.
+fn make_internal(shared: &Shared, layout: &Layout) -> Result<HashSet<String>, QueryError> {
     let mut made = Vec::new();
     for topic in &layout.internal {
         let found = shared.admin.describe_topic(&topic.name);
@@ -91,7 +97,7 @@ pub(crate) fn context(
             made.push(NewTopic {
                 name: topic.name.clone(),
                 partitions: topic.partitions,
-                replicas: config.replicas,
+                replicas: shared.config.replicas,
                 configs: topic.configs(),
             });
         }
@@ -112,10 +118,7 @@ pub(crate) fn context(
             return Err(QueryError::new(ErrorClass::User, message));
         }
     }
-    let group = GroupMetadata::simple(&id).map_err(|e| QueryError::of_kafka(&e))?;
-    let made = made.into_iter().map(|topic| topic.name).collect();
-    let context = QueryContext::new(spec, &id, layout, Arc::new(group), state);
-    Ok((context, made))
+    Ok(made.into_iter().map(|topic| topic.name).collect())
 }
 
 /// Makes topics; those that exist are fine as they are.
@@ -144,13 +147,13 @@ struct Input {
     offset: Option<i64>,
 }
 
-/// Seeds for those tasks of a query that are in one of `slots`. Topics that were `made` a moment
-/// ago hold nothing to restore.
+/// Seeds for those tasks of a query that are in one of `slots`. Makes its internal topics, but not
+/// before it is known where the query begins, which whoever made the query waits for.
 pub(crate) fn tasks(
     shared: &Shared,
     query: &Arc<QueryContext>,
-    (slots, slot_count): (&[u32], u32),
-    made: &HashSet<String>,
+    slots: &[u32],
+    slot_count: u32,
 ) -> Result<Vec<TaskSeed>, QueryError> {
     let kafka = |e: KafkaError| QueryError::of_kafka(&e);
     let config = &shared.config;
@@ -161,6 +164,8 @@ pub(crate) fn tasks(
     );
     let mut places = places(query, &id, slots, slot_count);
     if places.is_empty() {
+        query.state.begins.open();
+        make_internal(shared, &query.layout)?;
         return Ok(Vec::new());
     }
     let mut read: Vec<TopicPartition> = places
@@ -201,7 +206,11 @@ pub(crate) fn tasks(
             }
         }
     }
-    start_offsets(&shared.admin, &mut places).map_err(kafka)?;
+    let internal = |topic: &str| query.layout.internal.iter().any(|i| i.name == topic);
+    start_offsets(&shared.admin, &mut places, |topic| !internal(topic)).map_err(kafka)?;
+    query.state.begins.open();
+    let made = make_internal(shared, &query.layout)?;
+    start_offsets(&shared.admin, &mut places, internal).map_err(kafka)?;
     let mut seeds = Vec::with_capacity(places.len());
     for place in places {
         let task = (place.part, place.partition);
@@ -227,7 +236,7 @@ pub(crate) fn tasks(
             restore: Vec::new(),
         });
     }
-    plan_restores(shared, query, &mut seeds, made)?;
+    plan_restores(shared, query, &mut seeds, &made)?;
     Ok(seeds)
 }
 
@@ -270,16 +279,20 @@ fn places(query: &QueryContext, id: &str, slots: &[u32], slot_count: u32) -> Vec
     places
 }
 
-/// Looks up where inputs without a committed offset start: repartition topics at the beginning,
-/// others as `auto.offset.reset` says (spec/semantics.md §10.3).
-fn start_offsets(admin: &Admin, places: &mut [Place]) -> Result<(), KafkaError> {
+/// Looks up where inputs of `those` topics without a committed offset start: repartition topics at
+/// the beginning, others as `auto.offset.reset` says (spec/semantics.md §10.3).
+fn start_offsets(
+    admin: &Admin,
+    places: &mut [Place],
+    those: impl Fn(&str) -> bool,
+) -> Result<(), KafkaError> {
     for reset in [OffsetReset::Earliest, OffsetReset::Latest] {
         let mut asked = Vec::new();
         let mut waiting: Vec<&mut Input> = Vec::new();
         for place in places.iter_mut() {
             let partition = place.partition as i32;
             for input in place.inputs.iter_mut().flatten() {
-                if input.offset.is_none() && input.reset == reset {
+                if input.offset.is_none() && input.reset == reset && those(&input.topic) {
                     asked.push(TopicPartition::new(input.topic.as_str(), partition));
                     waiting.push(input);
                 }
@@ -356,8 +369,9 @@ fn state_of(
         .map(|state| Some(Arc::new(state)))
 }
 
-/// How much of each changelog has to be read: from where the local data is to the end. Waits until
-/// no transaction is open on it, since its only writer so far is gone.
+/// How much of each changelog has to be read: from where the local data is to the end, and nothing
+/// of those that were `made` a moment ago. Waits until no transaction is open on it, since its only
+/// writer so far is gone.
 fn plan_restores(
     shared: &Shared,
     query: &QueryContext,
@@ -465,7 +479,7 @@ pub(crate) fn push_places(
             });
         }
     }
-    start_offsets(admin, &mut places).map_err(|e| QueryError::of_kafka(&e))?;
+    start_offsets(admin, &mut places, |_| true).map_err(|e| QueryError::of_kafka(&e))?;
     let places = places
         .into_iter()
         .map(|place| {

@@ -11,6 +11,7 @@ use weir_state::TaskState;
 
 use crate::config::QuerySpec;
 use crate::failure::{Failures, QueryError, now_ms};
+use crate::latch::Latch;
 use crate::layout::Layout;
 use crate::names::{changelog_topic, topic_name};
 use crate::traffic::Traffic;
@@ -28,6 +29,8 @@ pub struct QueryState {
     produced: AtomicU64,
     dropped: AtomicU64,
     last_message_ms: AtomicI64,
+    /// Opened when it is known where the query begins, or that it does not.
+    pub(crate) begins: Latch,
     pub(crate) traffic: Traffic,
     pub(crate) failures: Mutex<Failures>,
     stores: RwLock<HashMap<PartPartition, Arc<TaskState>>>,

@@ -123,13 +123,14 @@ impl Runtime {
         state
     }
 
-    /// Waits until the queries that were started know where they begin: records written after this
+    /// Waits until a query that was started knows where it begins: records written after this
     /// returned are seen, also by a query that starts at the latest. Kafka may be slow to say where
     /// that is; then it returns all the same.
-    pub fn settle(&self) {
-        let (done, wait) = bounded(0);
-        self.order(Order::Settle { done });
-        let _ = wait.recv_timeout(SETTLING);
+    pub fn settle(&self, id: &str) {
+        let state = self.queries.read().get(id).cloned();
+        if let Some(state) = state {
+            state.begins.wait(SETTLING);
+        }
     }
 
     /// Stops a query and keeps all it has: started again it goes on.

@@ -53,9 +53,6 @@ pub(crate) enum Order {
         done: Sender<()>,
     },
     /// Answers when every query that was to start before it was prepared.
-    Settle {
-        done: Sender<()>,
-    },
     Shutdown {
         done: Sender<()>,
     },
@@ -95,10 +92,8 @@ impl Job {
     fn prepare(self, shared: &Shared) -> Result<Prepared, (String, QueryError)> {
         let query = self.spec.id.clone();
         let prepare = || {
-            let (context, made) = prepare::context(shared, self.spec, self.state)?;
-            let context = Arc::new(context);
-            let slots = (&self.owned[..], self.slot_count);
-            let seeds = prepare::tasks(shared, &context, slots, &made)?;
+            let context = Arc::new(prepare::context(shared, self.spec, self.state)?);
+            let seeds = prepare::tasks(shared, &context, &self.owned, self.slot_count)?;
             Ok(Prepared {
                 context,
                 seeds,
@@ -245,7 +240,6 @@ impl Supervisor {
                 drop(done);
             }
             // What was ordered before has been prepared when this is read.
-            Order::Settle { done } => drop(done),
             Order::PauseChanged => {
                 for worker in &self.workers {
                     worker.tell(Command::PauseChanged);
@@ -362,6 +356,9 @@ impl Supervisor {
 
     fn cannot_start(&mut self, query: &str, error: QueryError) {
         tracing::warn!("query {query} cannot start: {}", error.message);
+        if let Some(entry) = self.queries.get(query) {
+            entry.state.begins.open();
+        }
         self.failed(query, error);
     }
 
