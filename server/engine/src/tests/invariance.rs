@@ -309,7 +309,6 @@ proptest! {
             ("hopping", 3),
             ("session", 3),
             ("filtered tumbling", 3),
-            ("filtered session", 3),
             ("table-table", 1),
             ("left table-table", 1),
             ("full table-table", 1),
