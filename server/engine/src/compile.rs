@@ -282,6 +282,8 @@ impl Compiler {
             topic: topic.clone(),
             internal_frames: true,
         });
+        // A foreign-key join below has an output of its own.
+        let output = upstream.outputs.len() - 1;
         let key = node.key.clone();
         let columns = columns_of(node.input.schema(), &node.key)?;
         let format = node.key_format.clone();
@@ -289,7 +291,7 @@ impl Compiler {
         push(&mut upstream, vec![input], move |_| {
             let encoder = key_encoder(&format, &columns)?;
             Ok(Box::new(ops::repartition::Repartition::new(
-                0,
+                output,
                 key.clone(),
                 encoder,
                 grouping,

@@ -90,7 +90,7 @@ impl<'a> Analysis<'a> {
         let all = |exprs: &[Expr], clause| {
             let mut exprs = exprs.to_vec();
             for expr in &mut exprs {
-                refuse_own_bounds(expr, query, &sources)?;
+                refuse_own_bounds(expr, query, &sources, clause)?;
                 qualifier(clause, false).qualify(expr)?;
             }
             Ok::<_, SqlError>(exprs)
@@ -99,7 +99,7 @@ impl<'a> Analysis<'a> {
             let mut expr = expr.clone();
             if let Some(expr) = &mut expr {
                 if clause == "HAVING" {
-                    refuse_own_bounds(expr, query, &sources)?;
+                    refuse_own_bounds(expr, query, &sources, clause)?;
                 }
                 qualifier(clause, false).qualify(expr)?;
             }
@@ -232,9 +232,6 @@ impl<'a> Analysis<'a> {
 
     fn check_clauses(&self) -> Result<(), SqlError> {
         if self.emit == Emit::Final && (self.window.is_none() || self.group_by.is_empty()) {
-            if self.window.is_some() && !self.group_by.is_empty() {
-                return Ok(());
-            }
             return Err(SqlError::statement(
                 "EMIT FINAL is only supported for windowed aggregations.",
             ));
@@ -342,16 +339,22 @@ impl<'a> Analysis<'a> {
     }
 }
 
-/// WINDOWSTART and WINDOWEND of the query's own windows exist after the aggregation only.
-fn refuse_own_bounds(expr: &Expr, query: &Query, sources: &Sources) -> Result<(), SqlError> {
+/// WINDOWSTART and WINDOWEND of the query's own windows exist after the aggregation only, and
+/// those of a windowed source cannot be group columns beside them.
+fn refuse_own_bounds(
+    expr: &Expr,
+    query: &Query,
+    sources: &Sources,
+    clause: &str,
+) -> Result<(), SqlError> {
     if query.window.is_none() {
         return Ok(());
     }
     let mut found = None;
     tree::walk(expr, &mut |e| {
-        if let ExprKind::Column { source: None, name } = &e.kind
+        if let ExprKind::Column { source, name } = &e.kind
             && [pseudo::WINDOWSTART, pseudo::WINDOWEND].contains(&name.name.as_str())
-            && !sources.has_column(&name.name)
+            && (clause == "GROUP BY" || (source.is_none() && !sources.has_column(&name.name)))
         {
             found.get_or_insert(name.clone());
         }

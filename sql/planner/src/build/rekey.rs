@@ -87,19 +87,20 @@ fn collect<'a>(expr: &'a Expr, inside: bool, calls: &mut Vec<&'a Expr>) -> Resul
 /// # Errors
 /// Windowed sources, expressions that cannot be keys.
 pub(crate) fn partition(analysis: &Analysis<'_>, stage: Stage) -> Result<Stage, SqlError> {
+    // Rows that are keyed so already stay as they are, windows included.
+    if stage.is_keyed_by(&analysis.partition_by) {
+        return Ok(stage);
+    }
     if stage.window.is_some() {
         return Err(SqlError::statement(
             "PARTITION BY is not supported on windowed sources: implicit repartitioning of \
              windowed sources is not supported.",
         ));
     }
-    if let [only] = analysis.partition_by.as_slice() {
-        if stage.is_key(only) {
-            return Ok(stage);
-        }
-        if is_null_literal(only) {
-            return select_key(stage, Vec::new(), KeyOrigin::Partition, "$key");
-        }
+    if let [only] = analysis.partition_by.as_slice()
+        && is_null_literal(only)
+    {
+        return select_key(stage, Vec::new(), KeyOrigin::Partition, "$key");
     }
     let mut keys = Vec::with_capacity(analysis.partition_by.len());
     for expr in &analysis.partition_by {

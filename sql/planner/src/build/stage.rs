@@ -59,10 +59,14 @@ impl Stage {
 
     /// Whether `expr` is the single key column of these rows.
     pub(crate) fn is_key(&self, expr: &Expr) -> bool {
-        match self.keys.as_slice() {
-            [key] => key.means.iter().any(|e| tree::same(e, expr)),
-            _ => false,
-        }
+        self.is_keyed_by(std::slice::from_ref(expr))
+    }
+
+    /// Whether `exprs` are the key columns of these rows, all of them and in their order.
+    pub(crate) fn is_keyed_by(&self, exprs: &[Expr]) -> bool {
+        let mut pairs = self.keys.iter().zip(exprs);
+        self.keys.len() == exprs.len()
+            && pairs.all(|(key, expr)| key.means.iter().any(|e| tree::same(e, expr)))
     }
 }
 

@@ -244,8 +244,10 @@ impl Qualifier<'_> {
             }
             ExprKind::Lambda { params: own, body } => {
                 let mut result = Ok(());
-                for param in own.iter() {
-                    if self.sources.has_column(&param.name) || params.contains(&param.name) {
+                for (i, param) in own.iter().enumerate() {
+                    let twice = own.iter().take(i).any(|p| p.name == param.name);
+                    let taken = twice || params.contains(&param.name);
+                    if taken || self.sources.has_column(&param.name) {
                         result = result.and(Err(SqlError::statement(format!(
                             "Lambda parameter '{}' has the name of a column or of another \
                              parameter. Please give it another name.",

@@ -50,6 +50,10 @@ fn refusals_say_what_and_where() {
             &["Lambda parameter 'V'"],
         ),
         (
+            "SELECT REDUCE(A, 0, (X, X) => X + 1) FROM S EMIT CHANGES;",
+            &["Lambda parameter 'X'"],
+        ),
+        (
             "SELECT WINDOWSTART FROM S EMIT CHANGES;",
             &["column 'WINDOWSTART' cannot be resolved"],
         ),
@@ -277,6 +281,11 @@ fn refusals_say_what_and_where() {
         (
             "CREATE STREAM O AS SELECT V, K FROM WIN PARTITION BY V;",
             &["windowed sources"],
+        ),
+        (
+            "CREATE TABLE O AS SELECT WINDOWSTART AS W, COUNT(*) FROM WIN \
+             WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY WINDOWSTART;",
+            &["Window bounds column WINDOWSTART"],
         ),
         // Table functions, PARTITION BY.
         (
