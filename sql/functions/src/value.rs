@@ -19,9 +19,11 @@ use datafusion::common::{Result, internal_err};
 use weir_types::surrogates::units;
 use weir_types::{SqlType, own_scale};
 
+use crate::convert::decimal::compare_scaled;
+
 /// A value. Equality, hash and order are those of Java's objects: NaN equals itself and is the
 /// greatest, `-0.0` is less than `0.0`, text is ordered by UTF-16 units, bytes are signed, NULL is
-/// least.
+/// least. Decimals are equal if their scales are as well; see [`Value::compare`].
 #[derive(Debug, Clone)]
 pub enum Value {
     /// No value.
@@ -34,7 +36,7 @@ pub enum Value {
     Bigint(i64),
     /// DOUBLE.
     Double(f64),
-    /// DECIMAL: unscaled value and scale.
+    /// DECIMAL: unscaled value and scale, its own one ([`own_scale`]).
     Decimal(i256, u32),
     /// STRING.
     String(String),
@@ -69,10 +71,12 @@ impl Value {
             DataType::Int32 => Self::Integer(array.as_primitive::<Int32Type>().value(row)),
             DataType::Int64 => Self::Bigint(array.as_primitive::<Int64Type>().value(row)),
             DataType::Float64 => Self::Double(array.as_primitive::<Float64Type>().value(row)),
-            DataType::Decimal256(_, scale) => Self::Decimal(
-                own_scale::plain(array.as_primitive::<Decimal256Type>().value(row)),
-                (*scale).max(0) as u32,
-            ),
+            DataType::Decimal256(_, scale) => {
+                let held = array.as_primitive::<Decimal256Type>().value(row);
+                let (unscaled, zeros) = own_scale::split(held);
+                let scale = u32::try_from(*scale).unwrap_or(0);
+                Self::Decimal(unscaled, scale.saturating_sub(zeros))
+            }
             DataType::Utf8 => Self::String(array.as_string::<i32>().value(row).to_owned()),
             DataType::Binary => Self::Bytes(array.as_binary::<i32>().value(row).to_owned()),
             DataType::Date32 => Self::Date(array.as_primitive::<Date32Type>().value(row)),
@@ -115,6 +119,14 @@ impl Value {
     /// Whether this is NULL.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// Java's `compareTo`: as the order, but that decimals of different scales may be equal.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Decimal(a, s), Self::Decimal(b, t)) => compare_scaled(*a, *s, *b, *t),
+            _ => self.cmp(other),
+        }
     }
 
     fn rank(&self) -> u8 {
@@ -179,7 +191,7 @@ impl Ord for Value {
             (Self::Double(a), Self::Double(b)) => compare_doubles(*a, *b),
             (Self::Decimal(a, s), Self::Decimal(b, t)) if s == t => a.cmp(b),
             (Self::Decimal(a, s), Self::Decimal(b, t)) => {
-                crate::convert::decimal::compare_scaled(*a, *s, *b, *t)
+                compare_scaled(*a, *s, *b, *t).then(s.cmp(t))
             }
             (Self::String(a), Self::String(b)) => compare_text(a, b),
             (Self::Bytes(a), Self::Bytes(b)) => compare_bytes(a, b),
@@ -222,8 +234,7 @@ impl Hash for Value {
             Self::Bigint(v) | Self::Timestamp(v) => v.hash(state),
             Self::Double(v) if v.is_nan() => f64::NAN.to_bits().hash(state),
             Self::Double(v) => v.to_bits().hash(state),
-            // Equal decimals of different scales are rare; the scale does not enter.
-            Self::Decimal(v, scale) => crate::convert::decimal::strip_zeros(*v, *scale).hash(state),
+            Self::Decimal(v, scale) => (v, scale).hash(state),
             Self::String(v) => v.hash(state),
             Self::Bytes(v) => v.hash(state),
             Self::Array(v) | Self::Struct(v) => v.hash(state),
@@ -235,7 +246,7 @@ impl Hash for Value {
 /// A column of `sql_type` of these values.
 ///
 /// # Errors
-/// When a value is of another type, or a decimal of another scale, than `sql_type`.
+/// When a value is of another type, or a decimal of more scale, than `sql_type`.
 pub fn array_of(sql_type: &SqlType, values: &[Value]) -> Result<ArrayRef> {
     /// Collects one variant's payloads.
     macro_rules! collect {
@@ -267,6 +278,10 @@ pub fn array_of(sql_type: &SqlType, values: &[Value]) -> Result<ArrayRef> {
                 .map(|value| match value {
                     Value::Null => Ok(None),
                     Value::Decimal(v, s) if s == scale => Ok(Some(*v)),
+                    Value::Decimal(v, s) => match own_scale::held(*v, *s, *scale) {
+                        Some(held) => Ok(Some(held)),
+                        None => mismatch(sql_type, value),
+                    },
                     other => mismatch(sql_type, other),
                 })
                 .collect::<Result<Decimal256Array>>()?;
@@ -436,6 +451,23 @@ mod tests {
         let array = array_of(&sql_type, &values).unwrap();
         assert_eq!(array.data_type(), &sql_type.to_arrow());
         assert_eq!(Value::all(&array).unwrap(), values);
+    }
+
+    #[test]
+    fn decimals_keep_their_own_scale() {
+        let sql_type = SqlType::array(SqlType::decimal(9, 2));
+        let decimal = |v: i128, scale| Value::Decimal(i256::from_i128(v), scale);
+        let values = vec![Value::Array(vec![
+            decimal(-30, 1),
+            decimal(-300, 2),
+            decimal(0, 0),
+        ])];
+        let array = array_of(&sql_type, &values).unwrap();
+        assert_eq!(Value::all(&array).unwrap(), values);
+        assert!(array_of(&SqlType::decimal(9, 2), &[decimal(1, 3)]).is_err());
+        assert_ne!(decimal(-30, 1), decimal(-300, 2));
+        let order = decimal(-30, 1).compare(&decimal(-300, 2));
+        assert_eq!(order, Ordering::Equal);
     }
 
     #[test]

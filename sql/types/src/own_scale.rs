@@ -7,13 +7,16 @@
 //! the zeros that it does not have, and how many these are.
 //!
 //! ```text
-//!  GREATEST, SUM ──stand_in──► column ─┬─ arguments of functions ──plain──► as if it had the zeros
+//!  GREATEST, SUM ──stand_in──► column ─┬─ arithmetic, comparison ──plain──► as if it had the zeros
+//!                                      ├─ functions over values ──split──► digits and own scale
 //!                                      └─ JSON ──split──► written without them
 //! ```
 //!
+//! The negative of a stand-in is the stand-in of the negative.
+//!
 //! Invariant: no function body and no aggregate computes with a stand-in, those apart that only
-//! hand an argument on (COALESCE, IFNULL, AS_VALUE, CASE); formats other than JSON write the
-//! column's scale.
+//! hand an argument on (COALESCE, CASE, the constructors, …) or turn its sign; formats other than
+//! JSON write the column's scale.
 
 use std::sync::Arc;
 
@@ -58,6 +61,13 @@ pub fn stand_in(unscaled: i256, zeros: u32) -> i256 {
     } else {
         digits.wrapping_add(tag)
     }
+}
+
+/// The decimal `digits` of scale `own` as it is held in a column of `scale`; `None` if that is less
+/// or the digits have no room there.
+pub fn held(digits: i256, own: u32, scale: u32) -> Option<i256> {
+    let zeros = scale.checked_sub(own).filter(|zeros| *zeros <= 76)?;
+    Some(stand_in(digits.checked_mul(power(zeros))?, zeros))
 }
 
 /// The digits of a value, and how many zeros it lacks at its column's scale.
@@ -127,6 +137,8 @@ mod tests {
             assert_eq!(plain(held), unscaled, "{unscaled} {zeros}");
             let digits = unscaled.wrapping_div(power(zeros));
             assert_eq!(split(held), (digits, zeros));
+            let negated = split(held.wrapping_neg());
+            assert_eq!(negated, (digits.wrapping_neg(), zeros));
         }
     }
 
@@ -141,6 +153,10 @@ mod tests {
         assert_eq!(stand_in(n(305), 1), n(305));
         assert_eq!(stand_in(n(0), MOST_ZEROS + 1), n(0));
         assert_eq!(UPPER as i128, power(76).to_parts().1);
+        assert_eq!(held(n(30), 1, 2), Some(stand_in(n(300), 1)));
+        assert_eq!(held(n(30), 2, 2), Some(n(30)));
+        assert_eq!(held(n(30), 3, 2), None);
+        assert_eq!(held(power(75), 0, 2), None);
     }
 
     #[test]

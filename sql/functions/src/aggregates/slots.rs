@@ -1,7 +1,8 @@
 //! What the families share: typed columns to slots and back, and columns of `Value`s.
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, new_null_array};
-use weir_types::{SqlType, row_errors};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, new_null_array};
+use arrow::datatypes::{DataType, Decimal256Type};
+use weir_types::{SqlType, own_scale, row_errors};
 
 use crate::value::{Value, array_of};
 
@@ -48,12 +49,19 @@ pub(super) fn for_each_valid<T: ArrowPrimitiveType>(
 }
 
 /// The value of `row`. The engine gives columns of the declared types, so this cannot fail but
-/// for a defect; the row then counts as NULL and is reported.
+/// for a defect; the row then counts as NULL and is reported. A decimal is at its column's scale.
 pub(super) fn value_at(column: &ArrayRef, row: usize) -> Value {
-    Value::of(column, row).unwrap_or_else(|error| {
-        row_errors::report(|| error.to_string());
-        Value::Null
-    })
+    match (Value::of(column, row), column.data_type()) {
+        (Ok(Value::Decimal(..)), DataType::Decimal256(_, scale)) => {
+            let held = column.as_primitive::<Decimal256Type>().value(row);
+            Value::Decimal(own_scale::plain(held), u32::try_from(*scale).unwrap_or(0))
+        }
+        (Ok(value), _) => value,
+        (Err(error), _) => {
+            row_errors::report(|| error.to_string());
+            Value::Null
+        }
+    }
 }
 
 /// The elements of an ARRAY value; none of NULL.

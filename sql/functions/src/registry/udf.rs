@@ -211,7 +211,7 @@ impl Udf {
 
 impl Udf {
     /// What DataFusion evaluated as the argument at `index`. Decimals are at their column's scale,
-    /// but for a function that only hands one of its arguments on.
+    /// but for the functions that see their own.
     ///
     /// # Errors
     /// A scalar that is no value of its type: a defect.
@@ -225,13 +225,49 @@ impl Udf {
             }
             ColumnarValue::Scalar(value) => (value.to_array()?, true),
         };
-        let hands_on = matches!(self.name.as_str(), "AS_VALUE" | "COALESCE" | "IFNULL");
-        Ok(Arg {
-            array: if hands_on { array } else { plain_column(array) },
-            constant,
-        })
+        let array = if self.sees_own_scales() {
+            array
+        } else {
+            plain_column(array)
+        };
+        Ok(Arg { array, constant })
+    }
+
+    /// Whether the body takes decimals with the scale that is their own: where Java hands the
+    /// `BigDecimal` on, turns its sign, prints it or calls its `equals`.
+    fn sees_own_scales(&self) -> bool {
+        match self.name.as_str() {
+            "CAST" => {
+                self.return_type == SqlType::String
+                    || self.arg_types.first() == Some(&self.return_type)
+            }
+            name => OWN_SCALES.contains(&name),
+        }
     }
 }
+
+/// Functions and operators whose bodies take decimals with the scale that is their own.
+const OWN_SCALES: &[&str] = &[
+    "-",
+    "ABS",
+    "ARRAY",
+    "ARRAY_CONTAINS",
+    "ARRAY_REMOVE",
+    "AS_VALUE",
+    "CEIL",
+    "COALESCE",
+    "FLOOR",
+    "GREATEST",
+    "IFNULL",
+    "LEAST",
+    "MAP",
+    "NULLIF",
+    "REDUCE",
+    "ROUND",
+    "STRUCT",
+    "TO_JSON_STRING",
+    "TRUNC",
+];
 
 impl fmt::Debug for Udf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! Functions of arrays, and the table functions over them (spec/sql.md §7.1, §7.3).
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use ahash::AHashSet;
@@ -107,7 +108,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The greatest element that is not NULL.",
         &[Variant::new(&[ARRAY], T, |call| {
-            of_array(call, |array| comparable(array, 1)?.into_iter().max())
+            of_array(call, |array| extremum(array, Ordering::Greater))
         })],
     ),
     Function::scalar(
@@ -115,7 +116,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Category::Array,
         "The least element that is not NULL.",
         &[Variant::new(&[ARRAY], T, |call| {
-            of_array(call, |array| comparable(array, 1)?.into_iter().min())
+            of_array(call, |array| extremum(array, Ordering::Less))
         })],
     ),
     Function::scalar(
@@ -283,6 +284,17 @@ fn comparable(items: Vec<Value>, count: usize) -> Option<Vec<Value>> {
     Some(items)
 }
 
+/// The first element that compares as `wanted` with all others.
+fn extremum(items: Vec<Value>, wanted: Ordering) -> Option<Value> {
+    comparable(items, 1)?.into_iter().reduce(|best, item| {
+        if item.compare(&best) == wanted {
+            item
+        } else {
+            best
+        }
+    })
+}
+
 fn sort(call: &Call<'_>) -> Result<ArrayRef> {
     let direction = if call.has(1) {
         Some(call.strings(1)?)
@@ -303,9 +315,9 @@ fn sort(call: &Call<'_>) -> Result<ArrayRef> {
         let mut sorted = comparable(unsorted, 2)?;
         // Equal elements keep their order either way.
         if descending {
-            sorted.sort_by(|left, right| right.cmp(left));
+            sorted.sort_by(|left, right| right.compare(left));
         } else {
-            sorted.sort();
+            sorted.sort_by(Value::compare);
         }
         sorted.resize(length, Value::Null);
         Some(Value::Array(sorted))

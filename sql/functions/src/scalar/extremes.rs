@@ -3,17 +3,16 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, Decimal256Array, ListBuilder, PrimitiveBuilder,
-};
-use arrow::compute::{cast, interleave};
-use arrow::datatypes::{ArrowNativeType, Decimal256Type, Int32Type, Int64Type};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, ListBuilder, PrimitiveBuilder};
+use arrow::compute::interleave;
+use arrow::datatypes::{ArrowNativeType, Int32Type, Int64Type};
 use datafusion::common::Result;
 use weir_types::{SqlType, own_scale};
 
+use crate::convert::decimal::overflow;
 use crate::kernel::{Call, Primitive, row_error};
 use crate::registry::{Category, Function, Param, Type, Variant};
-use crate::value::Value;
+use crate::value::{Value, array_of};
 
 /// The longest series that is made.
 const MAX_SERIES: i128 = 1 << 24;
@@ -134,71 +133,42 @@ fn widest_decimal(args: &[SqlType]) -> std::result::Result<SqlType, String> {
     Ok(SqlType::decimal((whole + scale).max(1), scale))
 }
 
-/// The argument that compares as `wanted` with all others, NULLs aside.
+/// The argument that compares as `wanted` with all others, NULLs aside. Decimals of different types
+/// keep the scale that they have.
 fn extreme(call: &Call<'_>, wanted: Ordering) -> Result<ArrayRef> {
-    let data_type = call.return_type.to_arrow();
-    let columns: Vec<ArrayRef> = call
-        .args
-        .iter()
-        .map(|arg| {
-            // Decimals of different types are brought to the common one.
-            if arg.array.data_type() == &data_type {
-                Ok(Arc::clone(&arg.array))
-            } else {
-                Ok(cast(&arg.array, &data_type)?)
-            }
-        })
-        .collect::<Result<_>>()?;
     let mut picked = Vec::with_capacity(call.rows);
+    let mut decimals = Vec::new();
     for row in 0..call.rows {
         let mut best: Option<(usize, Value)> = None;
-        for (i, (arg, column)) in call.args.iter().zip(&columns).enumerate() {
-            let value = Value::of(column, arg.index(row))?;
+        for (i, arg) in call.args.iter().enumerate() {
+            let value = Value::of(&arg.array, arg.index(row))?;
             if !value.is_null()
                 && best
                     .as_ref()
-                    .is_none_or(|(_, kept)| value.cmp(kept) == wanted)
+                    .is_none_or(|(_, kept)| value.compare(kept) == wanted)
             {
                 best = Some((i, value));
             }
         }
         // Where all are NULL, any argument's NULL is the result.
-        let from = best.map_or(0, |(i, _)| i);
-        picked.push((from, call.args.get(from).map_or(0, |arg| arg.index(row))));
+        let (from, value) = best.unwrap_or((0, Value::Null));
+        if let SqlType::Decimal { precision, scale } = call.return_type {
+            decimals.push(match &value {
+                Value::Decimal(digits, own) if own_scale::held(*digits, *own, *scale).is_none() => {
+                    let message = || overflow(*precision, *scale, &format!("{digits}e-{own}"));
+                    row_error(message).unwrap_or(Value::Null)
+                }
+                _ => value,
+            });
+        } else {
+            picked.push((from, call.args.get(from).map_or(0, |arg| arg.index(row))));
+        }
     }
-    let columns: Vec<&dyn arrow::array::Array> = columns.iter().map(AsRef::as_ref).collect();
-    let chosen = interleave(&columns, &picked)?;
-    Ok(with_own_scales(call, &chosen, &picked).unwrap_or(chosen))
-}
-
-/// Decimals that each keep the scale of the argument that they came from; `None` if all arguments
-/// have the result's.
-fn with_own_scales(
-    call: &Call<'_>,
-    chosen: &ArrayRef,
-    picked: &[(usize, usize)],
-) -> Option<ArrayRef> {
-    let SqlType::Decimal { scale, .. } = call.return_type else {
-        return None;
-    };
-    let lacking = |arg: &SqlType| match arg {
-        SqlType::Decimal { scale: own, .. } => scale.saturating_sub(*own),
-        _ => 0,
-    };
-    let lacking: Vec<u32> = call.arg_types.iter().map(lacking).collect();
-    if lacking.iter().all(|zeros| *zeros == 0) {
-        return None;
+    if matches!(call.return_type, SqlType::Decimal { .. }) {
+        return array_of(call.return_type, &decimals);
     }
-    let decimals = chosen.as_primitive_opt::<Decimal256Type>()?;
-    let values = decimals
-        .values()
-        .iter()
-        .zip(picked)
-        .map(|(value, (from, _))| {
-            own_scale::stand_in(*value, lacking.get(*from).copied().unwrap_or(0))
-        });
-    let array = Decimal256Array::new(values.collect(), decimals.nulls().cloned());
-    Some(Arc::new(array.with_data_type(decimals.data_type().clone())))
+    let columns: Vec<&dyn Array> = call.args.iter().map(|arg| arg.array.as_ref()).collect();
+    Ok(interleave(&columns, &picked)?)
 }
 
 fn series<T: ArrowPrimitiveType>(call: &Call<'_>, make: fn(i128) -> T::Native) -> Result<ArrayRef> {

@@ -1,7 +1,7 @@
 //! Java's regular expressions in the syntax of fancy-regex.
 //!
 //! Most of both syntaxes is the same. What is rewritten: `\d \w \s` are ASCII only; `.` stops at
-//! every line terminator; `$` matches before a last one too; `\h \v \R \e \Q…\E`; the POSIX
+//! every line terminator; `$` matches before a last one too; `\h \v \R \X \e \Q…\E`; the POSIX
 //! classes `\p{Alpha}` and the `java…` and `Is…` properties.
 
 use weir_types::surrogates::stand_in;
@@ -87,6 +87,7 @@ impl Translator<'_> {
     }
 
     fn escape(&mut self) -> Result<(), String> {
+        let in_class = self.classes > 0;
         let Some(c) = self.rest.next() else {
             return Err("A regular expression must not end in a single backslash".to_owned());
         };
@@ -104,6 +105,7 @@ impl Translator<'_> {
             'R' => self
                 .out
                 .push_str(r"(?:\r\n|[\x0B\f\n\r\u{85}\u{2028}\u{2029}])"),
+            'X' if !in_class => self.out.push_str(GRAPHEME),
             'e' => self.out.push_str(r"\x1B"),
             'Z' => {
                 self.out.push_str(r"(?=(?:\r\n|[");
@@ -275,6 +277,15 @@ impl Translator<'_> {
     }
 }
 
+/// An extended grapheme cluster.
+const GRAPHEME: &str = concat!(
+    r"(?>\r\n|[\p{Cc}\p{Zl}\p{Zp}]|(?:\p{Regional_Indicator}{2}",
+    r"|[\u{1100}-\u{115F}]*(?:[\u{1160}-\u{11A7}]+|[가-힣][\u{1160}-\u{11A7}]*)[\u{11A8}-\u{11FF}]*",
+    r"|[\u{1100}-\u{115F}]+|[\u{11A8}-\u{11FF}]+",
+    r"|\p{Extended_Pictographic}(?:[\p{Mn}\p{Me}\p{Emoji_Modifier}]*\x{200D}\p{Extended_Pictographic})*",
+    r"|[^\p{Cc}\p{Zl}\p{Zp}])[\p{M}\p{Emoji_Modifier}\x{200C}\x{200D}]*)",
+);
+
 const HORIZONTAL: &str = r" \t\u{A0}\u{1680}\u{180E}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}";
 
 /// The ranges of Java's POSIX classes, which are ASCII only.
@@ -337,6 +348,10 @@ mod tests {
             (r"^[{]\{}$", "{{}", true),
             (r"^[+--]$", ",", true),
             (r"a\/b\_c", "a/b_c", true),
+            (r"^\X{3}$", "e\u{301}한👨\u{200d}👩\u{fe0f}", true),
+            (r"^\X\X$", "\r\n🇰🇷", true),
+            (r"^\X$", "ab", false),
+            (r"^\X$", "각", true),
         ] {
             let regex = Regex::new(&translate(pattern).unwrap()).unwrap();
             assert_eq!(

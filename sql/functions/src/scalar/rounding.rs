@@ -3,7 +3,7 @@
 use arrow::array::ArrayRef;
 use arrow::datatypes::i256;
 use datafusion::common::Result;
-use weir_types::SqlType;
+use weir_types::{SqlType, own_scale};
 
 use crate::convert::decimal::pow10;
 use crate::kernel::{Call, row_error};
@@ -210,29 +210,40 @@ fn cut_to(value: i256, unit: i256) -> i256 {
 fn whole_decimals(call: &Call<'_>, to: fn(i256, i256) -> i256) -> Result<ArrayRef> {
     let value = call.decimals(0)?;
     let unit = pow10(value.scale).unwrap_or(i256::ONE);
-    call.to_decimals(|row| Some(to(value.get(row)?, unit)))
+    call.to_decimals(|row| {
+        let held = value.get(row)?;
+        Some(with_zeros_of(held, to(own_scale::plain(held), unit)))
+    })
+}
+
+/// `result` without the zeros that `held` lacks: Java gives it the scale of the argument.
+fn with_zeros_of(held: i256, result: i256) -> i256 {
+    own_scale::stand_in(result, own_scale::split(held).1)
 }
 
 /// Decimals made whole at scale 0.
 fn to_whole(call: &Call<'_>, to: fn(i256, i256) -> i256) -> Result<ArrayRef> {
     let value = call.decimals(0)?;
     let unit = pow10(value.scale).unwrap_or(i256::ONE);
-    call.to_decimals(|row| Some(to(value.get(row)?, unit).wrapping_div(unit)))
+    call.to_decimals(|row| {
+        let value = own_scale::plain(value.get(row)?);
+        Some(to(value, unit).wrapping_div(unit))
+    })
 }
 
 fn places_of_decimal(call: &Call<'_>, to: fn(i256, i256) -> i256) -> Result<ArrayRef> {
     let value = call.decimals(0)?;
     let places = call.ints(1)?;
     call.to_decimals(|row| {
-        let (value_row, places) = (value.get(row)?, i64::from(places.get(row)?));
+        let (held, places) = (value.get(row)?, i64::from(places.get(row)?));
         let dropped = i64::from(value.scale) - places;
         if dropped <= 0 {
-            return Some(value_row);
+            return Some(held);
         }
         // A unit beyond every value leaves nothing but a possible carry, which 76 digits exclude.
         Some(match u32::try_from(dropped).ok().and_then(pow10) {
-            Some(unit) => to(value_row, unit),
-            None => i256::ZERO,
+            Some(unit) => with_zeros_of(held, to(own_scale::plain(held), unit)),
+            None => with_zeros_of(held, i256::ZERO),
         })
     })
 }

@@ -77,7 +77,7 @@ const LENGTH: &str = "length of the result";
 /// The functions of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
     of_text!("LCASE", "The text in lower case.", |text, out| out
-        .push_str(&text.to_lowercase())),
+        .push_str(&text::lower_case(text))),
     of_text!("UCASE", "The text in upper case.", |text, out| out
         .push_str(&text.to_uppercase())),
     of_text!(
@@ -317,7 +317,7 @@ fn is_blank(c: char) -> bool {
 }
 
 fn init_cap(text: &str, out: &mut String) {
-    let lower = text.to_lowercase();
+    let lower = text::lower_case(text);
     let mut in_word = false;
     for c in lower.trim_start_matches(is_blank).chars() {
         if is_blank(c) {
