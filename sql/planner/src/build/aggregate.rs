@@ -49,13 +49,18 @@ pub(crate) fn build(analysis: &Analysis<'_>, stage: Stage) -> Result<Stage, SqlE
     }
     let names = group_names(analysis);
     let is_table = stage.kind == SourceKind::Table;
-    let keyed = match analysis.group_by.as_slice() {
-        [only] => !is_table && stage.window.is_none() && stage.is_key(only),
-        _ => false,
+    let key = match (analysis.group_by.as_slice(), stage.keys.as_slice()) {
+        ([only], [key]) if !is_table && stage.window.is_none() && stage.is_key(only) => Some(key),
+        _ => None,
     };
+    let keyed = key.is_some();
     let types: Vec<_> = group.iter().map(|(_, _, t)| t).collect();
     let key_format = internal_key(&stage.key_format, &types, analysis.catalog);
-    let mut group_exprs: Vec<_> = group.iter().map(|(_, e, _)| e.clone()).collect();
+    // The key itself, which a row of an outer join has also where the side named has none.
+    let mut group_exprs = match key {
+        Some(key) => vec![PlanExpr::Column(key.column.clone())],
+        None => group.iter().map(|(_, e, _)| e.clone()).collect(),
+    };
     let mut input = stage.plan.clone();
     if !keyed {
         input = narrowed(input, &names, &group, &mut group_exprs, &mut functions)?;
