@@ -8,7 +8,9 @@
 //! A row whose foreign key is null is answered here, since no right row can match it.
 //!
 //! Invariant: a response counts only if the left row as of that moment is the one that it was
-//! asked for, told by a hash of the row; otherwise a newer response is on its way.
+//! asked for, told by a hash of the row; otherwise a newer response is on its way. An inner join
+//! does not answer every change, so that a stale response without a right row may be the last
+//! one: it counts where the row has no foreign key any more, and is asked for again elsewhere.
 
 use std::sync::Arc;
 
@@ -297,14 +299,26 @@ impl FkLeft {
         Ok(())
     }
 
+    /// Asks for the right rows of left rows that have a foreign key, to be answered in any case.
+    fn ask(&mut self, left: &Batch, ctx: &mut Context<'_>) -> Result<(), EngineError> {
+        let mut sent = Subscriptions::default();
+        for row in 0..left.len() {
+            sent.push(row, false, Instruction::Answer);
+        }
+        let key = left.columns.get(self.spec.foreign_key).cloned();
+        let key =
+            key.ok_or_else(|| EngineError::Plan("a foreign-key join has no key column".into()))?;
+        self.send(left, &key, &key, &sent, ctx)
+    }
+
     /// The results of responses.
     fn responses(
-        &self,
+        &mut self,
         left: &Batch,
         responses: &Batch,
         ctx: &mut Context<'_>,
     ) -> Result<Batch, EngineError> {
-        let spec = &self.spec;
+        let spec = Arc::clone(&self.spec);
         let misfit = || EngineError::Internal("a response has the wrong columns".into());
         let [primary, hashes, found, right @ ..] = &responses.columns[..] else {
             return Err(misfit());
@@ -337,18 +351,36 @@ impl FkLeft {
         let ts = |row: usize| overlay.ts(resolved.found[row], &resolved.fetched);
         let current = Self::hashes(&columns, &ts, &present, responses.len())?;
 
+        let key = columns.get(spec.foreign_key).ok_or_else(misfit)?;
         let mut rows: Vec<u32> = Vec::new();
         let mut absent = Vec::new();
+        let mut again = Vec::new();
         for (row, current) in current.iter().enumerate() {
             let asked = asked.is_valid(row).then(|| asked.value(row));
             if asked != current.as_ref().map(|hash| &hash[..]) {
-                continue;
+                if spec.join_type == JoinType::Left || has_right.value(row) {
+                    continue;
+                }
+                if present(row) && key.is_valid(row) {
+                    again.push(row);
+                    continue;
+                }
             }
             rows.push(row as u32);
             absent.push(match spec.join_type {
                 JoinType::Left => !present(row),
                 _ => !has_right.value(row) || !present(row),
             });
+        }
+        if !again.is_empty() {
+            let indices = again.iter().map(|row| Some(*row as u32)).collect();
+            let current = Batch {
+                columns: take_columns(&columns, &indices)?,
+                seq: again.iter().map(|row| responses.seq[*row]).collect(),
+                ts: again.iter().map(|row| ts(*row)).collect(),
+                ..Batch::default()
+            };
+            self.ask(&current, ctx)?;
         }
         columns.extend(right.iter().cloned());
         let indices = rows.iter().map(|row| Some(*row)).collect();

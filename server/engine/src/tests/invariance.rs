@@ -121,6 +121,7 @@ pub(super) fn plans() -> Vec<(&'static str, LogicalPlan)> {
         ),
         ("table-table", table_join(JoinType::Inner)),
         ("left table-table", table_join(JoinType::Left)),
+        ("right table-table", table_join(JoinType::Right)),
         ("full table-table", table_join(JoinType::Full)),
         (
             "filtered join",
@@ -311,6 +312,7 @@ proptest! {
             ("filtered tumbling", 3),
             ("table-table", 1),
             ("left table-table", 1),
+            ("right table-table", 1),
             ("full table-table", 1),
             ("filtered join", 1),
         ];

@@ -7,6 +7,7 @@ mod invariance;
 mod operators;
 mod restart;
 mod restore;
+mod through_topics;
 
 use std::sync::Arc;
 
