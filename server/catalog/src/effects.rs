@@ -59,15 +59,16 @@ impl Weir {
         }
     }
 
-    /// Makes a topic; one that is there already will do.
+    /// Makes a topic; one that is there already will do. Brokers may hear of it a little later:
+    /// the command can be written meanwhile.
     pub(crate) fn create_topic(&self, spec: &TopicSpec) -> Result<(), String> {
-        let made = self.admin.create_topic(NewTopic {
+        let made = self.admin.create_topics(&[NewTopic {
             name: spec.name.clone(),
             partitions: spec.partitions,
             replicas: spec.replicas,
             configs: spec.configs.clone(),
-        });
-        match made {
+        }]);
+        match made.and_then(|results| results.into_iter().collect()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind == weir_kafka::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(format!("Failed to create topic {}: {error}", spec.name)),

@@ -73,7 +73,7 @@ impl Admin {
         // Asking whether a topic exists must not make it.
         let config = config
             .clone()
-            .or("reconnect.backoff.max.ms", "1000")
+            .reconnecting()
             .or("allow.auto.create.topics", "false");
         let client = Client::new(rd_kafka_type_t::RD_KAFKA_PRODUCER, &config, |_| {})?;
         Ok(Self {
@@ -302,19 +302,9 @@ impl Admin {
         }
     }
 
-    /// Creates topics in one request. The result of each, in order; a topic that exists is
-    /// [`ErrorKind::AlreadyExists`]. Returns when brokers know of those that were made.
-    pub fn create_topics(&self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
-        let results = self.request_topics(topics)?;
-        for (topic, _) in topics.iter().zip(&results).filter(|(_, made)| made.is_ok()) {
-            self.await_topic(&topic.name)?;
-        }
-        Ok(results)
-    }
-
     /// Waits until a topic that was made is known: brokers hear of it a little later than the
     /// controller answers, longer on a busy cluster.
-    fn await_topic(&self, name: &str) -> Result<()> {
+    pub fn await_topic(&self, name: &str) -> Result<()> {
         let end = Instant::now() + self.wait;
         while self.describe_topic(name)?.is_none() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(10));
@@ -322,7 +312,10 @@ impl Admin {
         Ok(())
     }
 
-    fn request_topics(&self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
+    /// Creates topics in one request. The result of each, in order; a topic that exists is
+    /// [`ErrorKind::AlreadyExists`]. Brokers may not know of those that were made yet
+    /// ([`await_topic`](Self::await_topic)).
+    pub fn create_topics(&self, topics: &[NewTopic]) -> Result<Vec<Result<()>>> {
         let mut requests = Vec::with_capacity(topics.len());
         let mut message = [0 as c_char; 256];
         // SAFETY: requests are copied by the call and destroyed once
@@ -371,9 +364,13 @@ impl Admin {
         }
     }
 
-    /// Creates one topic.
+    /// Creates one topic, and returns when brokers know of it.
     pub fn create_topic(&self, topic: NewTopic) -> Result<()> {
-        self.create_topics(&[topic])?.into_iter().collect()
+        let name = topic.name.clone();
+        self.create_topics(&[topic])?
+            .into_iter()
+            .collect::<Result<()>>()?;
+        self.await_topic(&name)
     }
 
     /// Deletes topics in one request. The result of each, in order.

@@ -106,6 +106,14 @@ impl ClientConfig {
         self
     }
 
+    /// When to connect again, unless that is set already: soon, and at least every second. Half
+    /// of the first interval is also how long librdkafka waits between its first connections,
+    /// which are two: the one it was told of, and the same broker under the name it gives itself.
+    pub(crate) fn reconnecting(self) -> Self {
+        self.or("reconnect.backoff.ms", "20")
+            .or("reconnect.backoff.max.ms", "1000")
+    }
+
     /// A setting.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)

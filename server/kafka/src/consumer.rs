@@ -125,7 +125,7 @@ impl Consumer {
             .or("queued.min.messages", "10000")
             .or("queued.max.messages.kbytes", "4096")
             .or("topic.metadata.refresh.interval.ms", "30000")
-            .or("reconnect.backoff.max.ms", "1000")
+            .reconnecting()
             .with("enable.partition.eof", "true")
             .with("enable.auto.commit", "false")
             .with("enable.auto.offset.store", "false")

@@ -48,7 +48,7 @@ impl GroupMember {
             .clone()
             .or("session.timeout.ms", "10000")
             .or("heartbeat.interval.ms", "1000")
-            .or("reconnect.backoff.max.ms", "1000")
+            .reconnecting()
             .with("group.id", group)
             .with("group.instance.id", instance)
             .with("partition.assignment.strategy", "roundrobin")

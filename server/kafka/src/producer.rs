@@ -22,7 +22,7 @@ use weir_types::records::EncodedBatch;
 
 use crate::config::ClientConfig;
 use crate::error::{ErrorKind, KafkaError, Result};
-use crate::raw::{Client, OK, Topic, check, cstring, failure, millis, remaining, take_error, text};
+use crate::raw::{Client, OK, Topic, cstring, failure, remaining, take_error, text};
 use crate::time_zero;
 
 /// A topic to write to, with its number of partitions. Belongs to the producer that made it and
@@ -93,7 +93,7 @@ impl Producer {
             .clone()
             .or("enable.idempotence", "true")
             .or("linger.ms", "0")
-            .or("reconnect.backoff.max.ms", "1000")
+            .reconnecting()
             .with("delivery.report.only.error", "true");
         let failures = Arc::new(Failures::default());
         let opaque = Arc::as_ptr(&failures).cast_mut().cast::<c_void>();
@@ -129,13 +129,15 @@ impl Producer {
     /// Waits until everything sent has arrived. An error if something sent since the last flush
     /// did not; which records those are is not said.
     pub fn flush(&self, wait: Duration) -> Result<()> {
-        // SAFETY: the client is live
-        let code = unsafe { rd_kafka_flush(self.client.native(), millis(wait)) };
+        let arrived = flush(&self.client, Instant::now() + wait);
         if self.failures.count.swap(0, Ordering::AcqRel) > 0 {
             let last = self.failures.last.lock().take();
             return Err(last.unwrap_or_else(|| failure(Code::RD_KAFKA_RESP_ERR__FAIL, "produce")));
         }
-        check(code, || "produce".to_owned())
+        if arrived {
+            return Ok(());
+        }
+        Err(KafkaError::timed_out("produce".to_owned()))
     }
 
     /// Serves the client's callbacks; to be called now and then while sending.
@@ -292,6 +294,21 @@ pub(crate) fn send(
         }
     }
     Ok(())
+}
+
+/// Sends what waits and waits until all of it has arrived, or for nothing more than the deadline;
+/// whether it has. A flush of librdkafka looks again only every 10 ms when nobody asked for
+/// reports of delivery, so it is called for a millisecond at a time.
+pub(crate) fn flush(client: &Client, deadline: Instant) -> bool {
+    loop {
+        // SAFETY: the client is live
+        if unsafe { rd_kafka_flush(client.native(), 1) } == OK {
+            return true;
+        }
+        if remaining(deadline).is_zero() {
+            return false;
+        }
+    }
 }
 
 /// The first fatal error that the client met, if it met one.

@@ -23,7 +23,7 @@ use weir_types::records::EncodedBatch;
 use crate::config::ClientConfig;
 use crate::error::{ErrorKind, KafkaError, Result};
 use crate::offsets::GroupOffset;
-use crate::producer::{TopicHandle, fatal_error, send};
+use crate::producer::{TopicHandle, fatal_error, flush, send};
 use crate::raw::{Client, GroupMetadata, PartitionList, millis, remaining, take_error};
 use crate::time_zero;
 
@@ -76,7 +76,7 @@ impl TransactionalProducer {
             .or("queue.buffering.max.messages", "60000")
             .or("queue.buffering.max.kbytes", "16384")
             .or("transaction.timeout.ms", "10000")
-            .or("reconnect.backoff.max.ms", "1000")
+            .reconnecting()
             .with("transactional.id", id)
             .with("enable.idempotence", "true");
         // A record must not outlive its transaction.
@@ -213,6 +213,9 @@ impl TransactionalProducer {
 
 const GRACE: Duration = Duration::from_millis(200);
 
+/// How long a commit watches closely whether what it sent has arrived.
+const PROMPT: Duration = Duration::from_millis(50);
+
 impl Call {
     fn name(&self) -> &'static str {
         match self {
@@ -245,6 +248,8 @@ fn run(client: &Client, job: &Job) -> Result<()> {
         Call::Begin => unsafe { take_error(rd_kafka_begin_transaction(rk), operation) },
         Call::Abort => unsafe { take_error(rd_kafka_abort_transaction(rk, left()), operation) },
         Call::Commit(groups) => {
+            // What is queued goes to the broker while the offsets do.
+            flush(client, Instant::now());
             for group in groups {
                 let mut list = PartitionList::new(group.offsets.len());
                 for o in &group.offsets {
@@ -257,6 +262,8 @@ fn run(client: &Client, job: &Job) -> Result<()> {
                 // SAFETY: the error is ours
                 unsafe { take_error(sent, || "send offsets to transaction".to_owned())? };
             }
+            // The commit flushes too, and says why if something does not arrive.
+            flush(client, job.deadline.min(Instant::now() + PROMPT));
             // SAFETY: as above
             unsafe { take_error(rd_kafka_commit_transaction(rk, left()), operation) }
         }

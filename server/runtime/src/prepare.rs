@@ -121,7 +121,7 @@ fn make_internal(shared: &Shared, layout: &Layout) -> Result<HashSet<String>, Qu
     Ok(made.into_iter().map(|topic| topic.name).collect())
 }
 
-/// Makes topics; those that exist are fine as they are.
+/// Makes topics; those that exist are fine as they are. Brokers may hear of them a little later.
 pub(crate) fn make_topics(admin: &Admin, topics: &[NewTopic]) -> Result<(), KafkaError> {
     for result in admin.create_topics(topics)? {
         match result {

@@ -352,6 +352,7 @@ fn join_cluster(
         None => {
             let partitions = wanted.partitions;
             prepare::make_topics(&shared.admin, &[wanted])?;
+            shared.admin.await_topic(&name)?;
             partitions
         }
     };

@@ -379,6 +379,14 @@ fn run_command(
             weir.apply_foreign(other, true);
         }
     }
+    if planned.effect.started().is_none() {
+        // A query waits for its topics by itself.
+        for spec in &planned.topics {
+            if let Err(error) = weir.admin.await_topic(&spec.name) {
+                tracing::warn!(topic = spec.name, %error, "topic not seen yet");
+            }
+        }
+    }
     let status = match weir.change(&planned.effect, true) {
         Ok(()) => CommandStatus {
             status: "SUCCESS".to_owned(),
