@@ -58,7 +58,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// A number of `min` to `max` ASCII digits, and how many there were.
+    /// A number of `min` to `max` ASCII digits, 0 of none, and how many there were.
     fn digits(&mut self, min: usize, max: usize) -> Option<(i64, usize)> {
         let count = self
             .0
@@ -71,7 +71,8 @@ impl Cursor<'_> {
         }
         let (number, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        Some((number.parse().ok()?, count))
+        let number = if count > 0 { number.parse().ok()? } else { 0 };
+        Some((number, count))
     }
 
     /// A number of exactly two digits up to `max`.
@@ -85,22 +86,25 @@ impl Cursor<'_> {
         self.0.is_empty()
     }
 
-    /// Month and day, 1 where missing.
-    fn month_and_day(&mut self) -> Option<(i64, i64)> {
-        if !self.eat('-') {
-            return Some((1, 1));
+    /// Year, month and day; a year of more than four digits has a sign, one of four may have a `-`.
+    fn date(&mut self) -> Option<(i64, i64, i64)> {
+        let negative = self.eat('-');
+        let long = !negative && self.eat('+');
+        let (year, count) = self.digits(4, 9)?;
+        if (count > 4) != long && !negative || negative && year == 0 || !self.eat('-') {
+            return None;
         }
         let month = self.two(12).filter(|month| *month >= 1)?;
         if !self.eat('-') {
-            return Some((month, 1));
+            return None;
         }
         let day = self.two(31).filter(|day| *day >= 1)?;
-        Some((month, day))
+        Some((if negative { -year } else { year }, month, day))
     }
 
     /// The fraction of a second in milliseconds, of at most `max` digits.
     fn millis(&mut self, max: usize) -> Option<i64> {
-        let (fraction, count) = self.digits(1, max)?;
+        let (fraction, count) = self.digits(0, max)?;
         let exponent = count as i32;
         Some(if exponent <= 3 {
             fraction * 10i64.pow((3 - exponent) as u32)
@@ -110,21 +114,26 @@ impl Cursor<'_> {
     }
 }
 
+/// The date with the month and the day that it lacks, by the number of its parts.
+fn completed_date(date: &str) -> String {
+    // As Java splits, without empty parts at the end.
+    let missing = match date.trim_end_matches('-').split('-').count() {
+        1 => "-01-01",
+        2 => "-01",
+        _ => "",
+    };
+    format!("{date}{missing}")
+}
+
 /// A DATE from `yyyy[-MM[-dd]]`: days since the epoch.
 ///
 /// # Errors
 /// The message for the user, if `text` is none.
 pub fn parse_date(text: &str) -> Result<i32, String> {
     let parse = || {
-        let mut cursor = Cursor(trim(text));
-        let negative = cursor.eat('-');
-        let long = !negative && cursor.eat('+');
-        let (year, count) = cursor.digits(4, 9)?;
-        if (count > 4) != long && !negative {
-            return None;
-        }
-        let year = if negative { -year } else { year };
-        let (month, day) = cursor.month_and_day()?;
+        let date = completed_date(trim(text));
+        let mut cursor = Cursor(&date);
+        let (year, month, day) = cursor.date()?;
         if !cursor.is_empty() || day > days_in_month(year, month) {
             return None;
         }
@@ -147,12 +156,13 @@ pub fn parse_time(text: &str) -> Result<i32, String> {
             return None;
         }
         let minute = cursor.two(59)?;
-        let second = if cursor.eat(':') { cursor.two(59)? } else { 0 };
-        let millis = if cursor.eat('.') {
-            cursor.millis(9)?
-        } else {
-            0
-        };
+        let (mut second, mut millis) = (0, 0);
+        if cursor.eat(':') {
+            second = cursor.two(59)?;
+            if cursor.eat('.') {
+                millis = cursor.millis(9)?;
+            }
+        }
         let time = hour * MS_PER_HOUR + minute * MS_PER_MINUTE + second * MS_PER_SECOND + millis;
         cursor.is_empty().then_some(time as i32)
     };
@@ -161,38 +171,34 @@ pub fn parse_time(text: &str) -> Result<i32, String> {
     })
 }
 
+/// A time of day with all that may be left out of its end.
+const WHOLE_TIME: &str = "00:00:00.000";
+
 /// A TIMESTAMP from a text that may end early and may carry a zone, UTC if not (spec/sql.md
-/// §4.5): milliseconds since the epoch.
+/// §4.5): milliseconds since the epoch. What is missing at the end is taken from `00:00:00.000`,
+/// wherever the text ends, so that `T1` is ten o'clock; a day beyond its month's end is the last.
 ///
 /// # Errors
 /// The message for the user, if `text` is none.
 pub fn parse_timestamp(text: &str) -> Result<i64, String> {
     let parse = || {
-        let mut cursor = Cursor(trim(text));
-        let (year, _) = cursor.digits(4, 4)?;
-        let (month, day) = cursor.month_and_day()?;
-        let day = day.min(days_in_month(year, month));
-        let midnight = days_from_civil(year, month, day) * MS_PER_DAY;
-        if cursor.is_empty() {
-            return Some(midnight);
-        }
-        if !cursor.eat('T') {
+        let (date, rest) = trim(text).split_once('T').unwrap_or((trim(text), ""));
+        let zone_at = rest.find('+').or(rest.find('-'));
+        let zone_at = zone_at.or(rest.strip_suffix('Z').map(str::len));
+        let (time, zone) = rest.split_at_checked(zone_at.unwrap_or(rest.len()))?;
+        let date = completed_date(date);
+        let mut cursor = Cursor(&date);
+        let (year, month, day) = cursor.date()?;
+        // Years are those of the common era.
+        if !cursor.is_empty() || year < 1 {
             return None;
         }
-        if cursor.is_empty() {
-            return Some(midnight);
-        }
-        let hour = cursor.two(24)?;
-        let minute = if cursor.eat(':') { cursor.two(59)? } else { 0 };
-        let second = if cursor.eat(':') { cursor.two(59)? } else { 0 };
-        let millis = if cursor.eat('.') {
-            cursor.millis(3)?
-        } else {
-            0
-        };
-        let time = hour * MS_PER_HOUR + minute * MS_PER_MINUTE + second * MS_PER_SECOND + millis;
-        let offset = zone(&mut cursor)?;
-        (time <= MS_PER_DAY).then_some(midnight + time - offset)
+        let day = day.min(days_in_month(year, month));
+        let time = format!("{time}{}", WHOLE_TIME.get(time.len()..).unwrap_or_default());
+        let local = days_from_civil(year, month, day)
+            .checked_mul(MS_PER_DAY)?
+            .checked_add(whole_time(&time)?)?;
+        local.checked_sub(if zone.is_empty() { 0 } else { offset(zone)? })
     };
     parse().ok_or_else(|| {
         format!(
@@ -202,31 +208,44 @@ pub fn parse_timestamp(text: &str) -> Result<i64, String> {
     })
 }
 
-/// The rest of the text as an offset from UTC in milliseconds.
-fn zone(cursor: &mut Cursor<'_>) -> Option<i64> {
-    if cursor.is_empty() {
-        return Some(0);
-    }
+/// Milliseconds of `HH:mm:ss.SSS`, up to 24 o'clock.
+fn whole_time(text: &str) -> Option<i64> {
+    let mut cursor = Cursor(text);
+    let hour = cursor.two(24)?;
+    let minute = cursor.eat(':').then(|| cursor.two(59))??;
+    let second = cursor.eat(':').then(|| cursor.two(59))??;
+    let (millis, _) = cursor.eat('.').then(|| cursor.digits(3, 3))??;
+    let time = hour * MS_PER_HOUR + minute * MS_PER_MINUTE + second * MS_PER_SECOND + millis;
+    (cursor.is_empty() && time <= MS_PER_DAY).then_some(time)
+}
+
+/// A zone as Java writes offsets, `Z`, `±h`, `±hh[[:]mm[[:]ss]]` up to 18 hours, in milliseconds.
+fn offset(text: &str) -> Option<i64> {
+    let mut cursor = Cursor(text);
     if cursor.eat('Z') {
         return cursor.is_empty().then_some(0);
     }
-    let sign = if cursor.eat('-') {
-        -1
-    } else if cursor.eat('+') {
-        1
-    } else {
+    let negative = cursor.eat('-');
+    if !negative && !cursor.eat('+') {
         return None;
-    };
-    let hours = cursor.two(18)?;
-    cursor.eat(':');
-    let minutes = if cursor.is_empty() {
-        0
-    } else {
-        cursor.two(59)?
-    };
-    cursor
-        .is_empty()
-        .then_some(sign * (hours * MS_PER_HOUR + minutes * MS_PER_MINUTE))
+    }
+    if cursor.0.len() == 1 {
+        let (hours, _) = cursor.digits(1, 1)?;
+        return Some(hours * MS_PER_HOUR * if negative { -1 } else { 1 });
+    }
+    let mut size = cursor.two(18)? * MS_PER_HOUR;
+    if !cursor.is_empty() {
+        let colons = cursor.eat(':');
+        size += cursor.two(59)? * MS_PER_MINUTE;
+        if !cursor.is_empty() {
+            if cursor.eat(':') != colons {
+                return None;
+            }
+            size += cursor.two(59)? * MS_PER_SECOND;
+        }
+    }
+    let offset = if negative { -size } else { size };
+    (cursor.is_empty() && size <= 18 * MS_PER_HOUR).then_some(offset)
 }
 
 /// Appends a year the way Java pads it: four digits, a `+` before more.
@@ -324,6 +343,10 @@ mod tests {
             ("2020-13-01", None),
             ("2020-00-01", None),
             ("2020-", None),
+            ("-2020", None),
+            ("-2020-01", None),
+            ("-0000-01-01", None),
+            ("+10000-01", Some(2_932_897)),
             ("2020-02-29T00:00", None),
             ("", None),
         ] {
@@ -340,6 +363,10 @@ mod tests {
             ("12", None),
             ("24:00", None),
             ("1:2", None),
+            ("00:00:01.", Some(1000)),
+            ("00:01.5", None),
+            ("00:00:01.123456789", Some(1123)),
+            ("00:00:01.1234567890", None),
         ] {
             assert_eq!(parse_time(text).ok(), expected, "{text:?}");
         }
@@ -368,6 +395,18 @@ mod tests {
             ("2020-02-29T12:34:56.7891", None),
             ("-2020-01-01", None),
             ("10000-01-01", None),
+            ("+10000-01-01", Some(253_402_300_800_000)),
+            ("0000-01-01", None),
+            ("2020-02-29T1", Some(1_582_970_400_000)),
+            ("2020-02-29T12:3", Some(1_582_979_400_000)),
+            ("2020-02-29T12:34:", Some(1_582_979_640_000)),
+            ("2020-02-29T1:2:3", None),
+            ("2020-02-29T+9", Some(1_582_902_000_000)),
+            ("2020-02-29T12:34+09:00:01", Some(1_582_947_239_000)),
+            ("2020-02-29T12:34+0900:01", None),
+            ("2020-02-29T12:34-1801", None),
+            ("2020-02-29T12:34+", None),
+            ("+999999999-01-01", None),
             ("12:34", None),
             ("", None),
         ] {

@@ -191,6 +191,10 @@ fn concat(call: &Call<'_>) -> Result<ArrayRef> {
         if values.is_empty() {
             return None;
         }
+        if let [value] = values.as_slice() {
+            write_json(value, out);
+            return Some(());
+        }
         let merged = if values.iter().all(Json::is_object) {
             let mut fields = Map::new();
             for value in values {

@@ -55,14 +55,14 @@ fn take_while(text: &str, accept: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !accept(c)).unwrap_or(text.len()))
 }
 
-/// A name up to the closing quote, `\` taking the next character as it is, and what follows.
+/// A name up to the closing quote, where `\` escapes a quote or itself, and what follows.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut out = String::new();
     let mut chars = text.chars();
     loop {
         match chars.next()? {
             '"' => return Some((out, chars.as_str())),
-            '\\' => out.push(chars.next()?),
+            '\\' => out.push(chars.next().filter(|c| matches!(c, '"' | '\\'))?),
             c => out.push(c),
         }
     }
@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn paths() {
         let root: Json =
-            serde_json::from_str(r#"{"a":{"b":[10,20,{"c d":3}]},"가":1,"x-y":2}"#).unwrap();
+            serde_json::from_str(r#"{"a":{"b":[10,20,{"c d":3}]},"가":1,"x-y":2,"q\"\\":4}"#)
+                .unwrap();
         for (path, expected) in [
             ("$.a.b[1]", Some("20")),
             ("$.a.b[3]", None),
@@ -85,6 +86,7 @@ mod tests {
             ("$.x-y", Some("2")),
             (r#"$.a.b[2]["c d"]"#, Some("3")),
             ("$[a].b[0]", Some("10")),
+            (r#"$["q\"\\"]"#, Some("4")),
             ("$.A", None),
         ] {
             let found = JsonPath::parse(path)
@@ -94,7 +96,18 @@ mod tests {
             assert_eq!(found.as_deref(), expected, "{path}");
         }
         for path in [
-            "", "a", "$a", "$.", "$.a.", "$.a b", "$['a']", "$.a[-1]", "$.a[*]", "$..b", " $",
+            "",
+            "a",
+            "$a",
+            "$.",
+            "$.a.",
+            "$.a b",
+            "$['a']",
+            "$.a[-1]",
+            "$.a[*]",
+            "$..b",
+            " $",
+            r#"$["\a"]"#,
         ] {
             assert!(JsonPath::parse(path).is_err(), "{path}");
         }
