@@ -89,7 +89,7 @@ impl HttpServer {
 /// All routes; whatever is not here is 404 `Not Found`, wrong methods included (spec §1).
 pub(crate) fn router(weir: Arc<Weir>) -> Router {
     let cors = Cors::from_properties(|name| weir.property(name)).map(Arc::new);
-    Router::new()
+    let routes = Router::new()
         .route("/", get(plain::root))
         .route("/info", get(plain::info))
         .route("/healthcheck", get(plain::healthcheck))
@@ -112,8 +112,11 @@ pub(crate) fn router(weir: Arc<Weir>) -> Router {
         .route("/ws/query", get(websocket::ws_query))
         .fallback(respond::not_found)
         .method_not_allowed_fallback(respond::not_found)
-        .layer(middleware::from_fn_with_state((weir.clone(), cors), gate))
-        .with_state(weir)
+        .with_state(weir.clone());
+    // Around the routes as a whole, not around each: what they add to an answer passes through it.
+    Router::new()
+        .fallback_service(routes)
+        .layer(middleware::from_fn_with_state((weir, cors), gate))
 }
 
 /// What holds for every request: its origin may ask, HEAD and OPTIONS are wrong methods, `Accept` must fit on plain
@@ -153,9 +156,12 @@ async fn admit(weir: &Weir, request: Request, next: Next) -> Response {
     {
         return respond::unavailable(&error);
     }
-    let mut response = next.run(request).await;
+    without_methods(next.run(request).await)
+}
+
+/// A wrong method is an unknown path: no other one is named.
+fn without_methods(mut response: Response) -> Response {
     if response.status() == StatusCode::NOT_FOUND {
-        // A wrong method is an unknown path: no other one is named.
         response.headers_mut().remove(ALLOW);
     }
     response

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::Version;
@@ -12,19 +13,23 @@ use weir_protocol::FieldInfo;
 use weir_types::Column;
 
 use crate::json_row::{write_row, write_string};
-use crate::request;
+use crate::{request, respond};
 
 /// Close codes of RFC 6455.
 const DONE: u16 = 1000;
 const BAD_REQUEST: u16 = 1003;
 const SERVER_ERROR: u16 = 1011;
 
-/// Upgrades and answers one query.
+/// Upgrades and answers one query; a request for no upgrade is told so, as Vert.x does.
 pub(crate) async fn ws_query(
     State(weir): State<Arc<Weir>>,
     Query(parameters): Query<HashMap<String, String>>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let Ok(upgrade) = upgrade else {
+        let text = "\"Connection\" header must be \"Upgrade\".";
+        return respond::response(400, None, text.into());
+    };
     upgrade.on_upgrade(move |socket| async move {
         serve(weir, parameters, socket).await;
     })

@@ -108,6 +108,29 @@ pub(crate) fn converted(expr: &PlanExpr, wanted: &SqlType) -> Option<PlanExpr> {
     Some(PlanExpr::Literal(value, None))
 }
 
+/// A decimal with the precision and scale of `wanted`, where no digit is lost.
+pub(crate) fn rescaled(value: &ScalarValue, wanted: &SqlType) -> Option<ScalarValue> {
+    let SqlType::Decimal { precision, scale } = wanted else {
+        return None;
+    };
+    let ScalarValue::Decimal256(Some(unscaled), _, own_scale) = value else {
+        return None;
+    };
+    let power = |digits: i64| i256::from_i128(10).checked_pow(u32::try_from(digits).ok()?);
+    let more = i64::from(*scale) - i64::from(*own_scale);
+    let unscaled = if more >= 0 {
+        unscaled.checked_mul(power(more)?)?
+    } else {
+        let divisor = power(-more)?;
+        if unscaled.checked_rem(divisor)? != i256::ZERO {
+            return None;
+        }
+        unscaled.checked_div(divisor)?
+    };
+    let digits = unscaled.to_string().trim_start_matches('-').len();
+    (digits <= *precision as usize).then(|| decimal_value(unscaled, wanted))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,11 +48,18 @@ fn without_columns_keys_come_first() {
 
 #[test]
 fn values_widen_and_nothing_else() {
-    let row = insert("INSERT INTO S (K, D) VALUES (1, 2);").unwrap();
-    assert_eq!(
-        row.value.last().map(ToString::to_string),
-        Some("2.00".to_owned())
-    );
+    for (value, stored) in [
+        ("2", "2.00"),
+        ("1 + 1", "2.00"),
+        ("CAST(3 AS BIGINT)", "3.00"),
+        ("12.5", "12.50"),
+        ("CAST(12.5 AS DECIMAL(10, 6))", "12.50"),
+        ("CAST(NULL AS BOOLEAN)", "NULL"),
+    ] {
+        let row = insert(&format!("INSERT INTO S (K, D) VALUES (1, {value});")).expect(value);
+        let found = row.value.last().map(ToString::to_string);
+        assert_eq!(found.as_deref(), Some(stored), "{value}");
+    }
     for (sql, part) in [
         (
             "INSERT INTO R (K, V) VALUES (1, '2');",
@@ -69,6 +76,10 @@ fn values_widen_and_nothing_else() {
         (
             "INSERT INTO S (K, D) VALUES (1, 123.456);",
             "Expected type DECIMAL(4, 2)",
+        ),
+        (
+            "INSERT INTO S (K, D) VALUES (1, 99 + 1);",
+            "Expected type DECIMAL(4, 2) for field `D` but got INTEGER",
         ),
         ("INSERT INTO R (K, V) VALUES (1, V);", "cannot be resolved"),
         (

@@ -1,11 +1,12 @@
 //! INSERT INTO … VALUES: one record from constant expressions (spec/sql.md §2.4).
 //!
 //! ```text
-//!  columns, values ─► each value typed ─► converted to its column's type ─► evaluated ─► InsertRow
+//!  columns, values ─► each value typed ─► evaluated ─► converted to its column's type ─► InsertRow
 //! ```
 //!
 //! Invariant: every column of the target's record has a value of exactly its type, or NULL.
 
+use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::scalar::ScalarValue;
 use weir_functions::operators;
 use weir_parser::ast::{Expr, SourceKind};
@@ -15,7 +16,7 @@ use weir_types::{Column, ColumnRole, SqlError, SqlType};
 use crate::catalog::Catalog;
 use crate::ddl::{InsertTarget, InsertValuesPlan};
 use crate::expr::scope::{Qualifier, Sources};
-use crate::expr::{Lowering, NoColumns, Typed, constant, literal, refuse};
+use crate::expr::{Lowering, NoColumns, constant, literal, refuse};
 use crate::printed;
 
 /// The record that INSERT INTO … VALUES writes.
@@ -103,8 +104,30 @@ fn evaluate(column: &Column, value: &Expr, catalog: &dyn Catalog) -> Result<Scal
         e
     })?;
     let typed = Lowering::new(&NoColumns, catalog).lower(&value)?;
-    let own = typed.type_text();
-    let expr = converted(typed, &column.sql_type).ok_or_else(|| {
+    let Some(own) = typed.sql_type.clone() else {
+        return null(column);
+    };
+    let compute = |expr: &PlanExpr| {
+        constant::evaluate(expr).map_err(|reason| {
+            refuse(
+                &value,
+                format!(
+                    "Failed to insert {} into `{}` {}: {reason}",
+                    printed::plain(&value),
+                    column.name,
+                    column.sql_type
+                ),
+            )
+        })
+    };
+    let computed = compute(&typed.expr)?;
+    if own == column.sql_type {
+        return Ok(computed);
+    }
+    if computed.is_null() {
+        return null(column);
+    }
+    let expr = converted(computed, &own, &column.sql_type).ok_or_else(|| {
         refuse(
             &value,
             format!(
@@ -115,35 +138,24 @@ fn evaluate(column: &Column, value: &Expr, catalog: &dyn Catalog) -> Result<Scal
             ),
         )
     })?;
-    constant::evaluate(&expr).map_err(|reason| {
-        refuse(
-            &value,
-            format!(
-                "Failed to insert {} into `{}` {}: {reason}",
-                printed::plain(&value),
-                column.name,
-                column.sql_type
-            ),
-        )
-    })
+    compute(&expr)
 }
 
-/// The value as one of the column's type; `None` if it does not fit by itself.
-fn converted(typed: Typed, wanted: &SqlType) -> Option<datafusion::logical_expr::Expr> {
-    let Some(own) = &typed.sql_type else {
-        return literal::typed_null(wanted).ok();
-    };
-    if own == wanted {
-        return Some(typed.expr);
+/// The value as one of the column's type; `None` if it does not fit by itself. It is the value
+/// that counts, not what its type could hold: 1 + 1 fits a DECIMAL(1, 0).
+fn converted(value: ScalarValue, own: &SqlType, wanted: &SqlType) -> Option<PlanExpr> {
+    if let Some(value) = literal::rescaled(&value, wanted) {
+        return Some(PlanExpr::Literal(value, None));
     }
-    if let Some(literal) = literal::converted(&typed.expr, wanted) {
-        return Some(literal);
+    let value = PlanExpr::Literal(value, None);
+    if let Some(converted) = literal::converted(&value, wanted) {
+        return Some(converted);
     }
     if !fits(own, wanted) {
         return None;
     }
     let call = operators::cast(own, wanted).ok()?;
-    Some(call.udf.call(vec![typed.expr]))
+    Some(call.udf.call(vec![value]))
 }
 
 /// Numbers widen (a decimal loses no digit), strings become times and bytes, nested values go
