@@ -7,6 +7,27 @@ use crate::ast::{Literal, Properties, QueryTarget, SourceKind, Statement, TimeSp
 use crate::error::{self, IDENTIFIER};
 use crate::lexer::{Symbol, TokenKind};
 
+/// Words that begin statements, SELECT apart.
+const FIRST_WORDS: &[&str] = &[
+    "CREATE",
+    "INSERT",
+    "DROP",
+    "ALTER",
+    "TERMINATE",
+    "PAUSE",
+    "RESUME",
+    "LIST",
+    "SHOW",
+    "DESCRIBE",
+    "EXPLAIN",
+    "PRINT",
+    "SET",
+    "UNSET",
+    "DEFINE",
+    "UNDEFINE",
+    "ASSERT",
+];
+
 impl Parser<'_> {
     /// One statement without its semicolon.
     pub(super) fn statement(&mut self) -> Result<Statement, SqlError> {
@@ -17,26 +38,7 @@ impl Parser<'_> {
         if word == "SELECT" {
             return self.query().map(Statement::Query);
         }
-        let known = [
-            "CREATE",
-            "INSERT",
-            "DROP",
-            "ALTER",
-            "TERMINATE",
-            "PAUSE",
-            "RESUME",
-            "LIST",
-            "SHOW",
-            "DESCRIBE",
-            "EXPLAIN",
-            "PRINT",
-            "SET",
-            "UNSET",
-            "DEFINE",
-            "UNDEFINE",
-            "ASSERT",
-        ];
-        if !known.contains(&word.as_str()) {
+        if !FIRST_WORDS.contains(&word.as_str()) {
             return Err(error::unknown_statement(self.source, self.peek()));
         }
         self.advance();
@@ -75,7 +77,10 @@ impl Parser<'_> {
     }
 
     fn create_any(&mut self) -> Result<Statement, SqlError> {
-        let or_replace = self.eat_keywords(&["OR", "REPLACE"]);
+        let or_replace = self.eat_keyword("OR");
+        if or_replace {
+            self.expect_keyword("REPLACE")?;
+        }
         let read_only = self.is_keyword("SOURCE") && !self.is_keyword_at(1, "CONNECTOR");
         if read_only {
             self.advance();
@@ -98,7 +103,8 @@ impl Parser<'_> {
                 });
             }
             for scope in ["SOURCE", "SINK"] {
-                if self.eat_keywords(&[scope, "CONNECTOR"]) {
+                if self.eat_keyword(scope) {
+                    self.expect_keyword("CONNECTOR")?;
                     let if_not_exists = self.if_not_exists()?;
                     let name = self.identifier()?;
                     self.expect_keyword("WITH")?;
@@ -259,9 +265,9 @@ impl Parser<'_> {
                 extended: self.eat_keyword("EXTENDED"),
             });
         }
-        if self.is_keyword("TOPICS") || self.are_keywords(&["ALL", "TOPICS"]) {
+        if self.is_keyword("TOPICS") || self.is_keyword("ALL") {
             let all = self.eat_keyword("ALL");
-            self.advance();
+            self.expect_keyword("TOPICS")?;
             return Ok(Statement::ListTopics {
                 all,
                 extended: self.eat_keyword("EXTENDED"),
@@ -273,19 +279,23 @@ impl Parser<'_> {
             });
         }
         for scope in ["SOURCE", "SINK"] {
-            if self.eat_keywords(&[scope, "CONNECTORS"]) {
+            if self.eat_keyword(scope) {
+                self.expect_keyword("CONNECTORS")?;
                 return Ok(Statement::ListConnectors { scope: Some(scope) });
             }
         }
-        for (words, statement) in [
-            (&["PROPERTIES"][..], Statement::ListProperties),
-            (&["FUNCTIONS"], Statement::ListFunctions),
-            (&["TYPES"], Statement::ListTypes),
-            (&["VARIABLES"], Statement::ListVariables),
-            (&["CONNECTORS"], Statement::ListConnectors { scope: None }),
-            (&["CONNECTOR", "PLUGINS"], Statement::ListConnectorPlugins),
+        if self.eat_keyword("CONNECTOR") {
+            self.expect_keyword("PLUGINS")?;
+            return Ok(Statement::ListConnectorPlugins);
+        }
+        for (word, statement) in [
+            ("PROPERTIES", Statement::ListProperties),
+            ("FUNCTIONS", Statement::ListFunctions),
+            ("TYPES", Statement::ListTypes),
+            ("VARIABLES", Statement::ListVariables),
+            ("CONNECTORS", Statement::ListConnectors { scope: None }),
         ] {
-            if self.eat_keywords(words) {
+            if self.eat_keyword(word) {
                 return Ok(statement);
             }
         }
@@ -346,7 +356,9 @@ impl Parser<'_> {
     }
 
     fn explain(&mut self) -> Result<Statement, SqlError> {
-        if self.is_identifier_at(0) && !self.is_identifier_at(1) && self.ends_at(1) {
+        // A word that begins no statement can only be an id, whatever follows.
+        let begins = self.is_keyword("SELECT") || FIRST_WORDS.iter().any(|w| self.is_keyword(w));
+        if self.is_identifier_at(0) && (!begins || self.ends_at(1)) {
             return Ok(Statement::ExplainQuery {
                 id: self.query_id()?,
             });
