@@ -177,7 +177,8 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, String> {
     if options.password.is_some() && options.user.is_none() {
         return Err(NEEDS_BOTH.to_owned());
     }
-    if let Some(script) = &options.script
+    if options.execute.is_none()
+        && let Some(script) = &options.script
         && !script.is_file()
     {
         return Err(format!("No such script file: {}", script.display()));

@@ -270,9 +270,15 @@ fn set_cli(property: &str, value: &str, console: &mut Console) {
         },
         "COLUMN-WIDTH" => match value.parse() {
             Ok(width) => console.cell = width,
-            Err(_) => console.line(&format!(
-                "Invalid value {value} for configuration COLUMN-WIDTH: Not a number of type INT"
-            )),
+            Err(_) => {
+                let why = match value.parse::<i32>() {
+                    Ok(_) => "Not zero or positive",
+                    Err(_) => "Not a number of type INT",
+                };
+                console.line(&format!(
+                    "Invalid value {value} for configuration COLUMN-WIDTH: {why}"
+                ));
+            }
         },
         _ => console.line(&format!(
             "Undefined property: {property}. Valid properties are: [WRAP, COLUMN-WIDTH]"

@@ -179,11 +179,6 @@ fn work(
             set.map_err(|e| format!("{}: {e}", path.display()))?;
         }
     }
-    if let Some(path) = &options.script {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| format!("Failed to read file: {}: {e}", path.display()))?;
-        return session.execute(&text, console).map_err(|e| e.to_string());
-    }
     if let Some(text) = &options.execute {
         let end = if text.trim_end().ends_with(';') {
             ""
@@ -191,6 +186,11 @@ fn work(
             ";"
         };
         let text = format!("{text}{end}");
+        return session.execute(&text, console).map_err(|e| e.to_string());
+    }
+    if let Some(path) = &options.script {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| format!("Failed to read file: {}: {e}", path.display()))?;
         return session.execute(&text, console).map_err(|e| e.to_string());
     }
     match input {

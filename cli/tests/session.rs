@@ -467,6 +467,14 @@ fn credentials_are_sent_as_headers() {
 }
 
 #[test]
+fn statements_of_the_command_line_go_before_a_script() {
+    let server = Fake::start(accept);
+    let done = Call::new(&["-f", "/no/such/file", "-e", "DROP STREAM A;", &server.url]).run();
+    assert_eq!((done.err.as_str(), done.exit), ("", 0), "{}", done.out);
+    assert_eq!(server.asked("/ksql").len(), 1);
+}
+
+#[test]
 fn wrong_arguments_go_to_the_other_stream() {
     let done = Call::new(&["-d", "x", "-e", "LIST STREAMS;"]).run();
     assert_eq!((done.out.as_str(), done.exit), ("", 255));

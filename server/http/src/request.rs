@@ -29,6 +29,9 @@ pub(crate) async fn read(body: Body) -> Result<Vec<u8>, BodyError> {
     }
 }
 
+/// One more than the largest number of 64 bits.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 type Members = serde_json::Map<String, Value>;
 
 fn invalid(message: impl std::fmt::Display) -> ApiError {
@@ -42,8 +45,9 @@ fn undecodable() -> ApiError {
     ApiError::generic(ErrorCode::ServerError, "Failed to deserialize buffer")
 }
 
-/// The members of the first JSON value in `body`.
+/// The members of the first JSON value in `body`; a byte order mark before it does not count.
 fn members(body: &[u8], version: Version) -> Result<Members, ApiError> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(if body.is_empty() && version < Version::HTTP_2 {
             ApiError::generic(ErrorCode::ServerError, "The request has no body")
@@ -113,15 +117,21 @@ fn overrides(members: &mut Members, name: &str) -> Result<IndexMap<String, Value
     Ok(map)
 }
 
-/// A whole number: numbers are cut, texts must be whole numbers.
+/// A whole number of 64 bits: fractions are cut, texts must be whole numbers, blank ones are none.
 fn whole_number(members: &mut Members, name: &str) -> Result<Option<i64>, ApiError> {
     let refused =
         |value: &Value| invalid(format!("member \"{name}\": not a whole number: {value}"));
     match members.remove(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => Ok(number
-            .as_i64()
-            .or_else(|| number.as_f64().filter(|v| v.is_finite()).map(|v| v as i64))),
+        Some(Value::Number(number)) => {
+            let fits = |v: &f64| (-TWO_TO_63..TWO_TO_63).contains(v);
+            let cut = || number.as_f64().filter(fits).map(|v| v as i64);
+            let whole = number.as_i64().or_else(cut);
+            whole
+                .map(Some)
+                .ok_or_else(|| refused(&Value::Number(number)))
+        }
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => match text.trim().parse() {
             Ok(number) => Ok(Some(number)),
             Err(_) => Err(refused(&Value::String(text))),
@@ -195,6 +205,9 @@ mod tests {
         let request = ksql_request(body, Version::HTTP_11).unwrap();
         assert_eq!(request.ksql, "");
         assert_eq!(request.command_sequence_number, Some(7));
+        let body = b"\xEF\xBB\xBF{\"commandSequenceNumber\":\" \"}";
+        let request = ksql_request(body, Version::HTTP_11).unwrap();
+        assert_eq!(request.command_sequence_number, None);
     }
 
     #[test]
@@ -215,6 +228,11 @@ mod tests {
                 r#"{"streamsProperties":{"a":null}}"#,
                 Version::HTTP_11,
                 ErrorCode::ServerError,
+            ),
+            (
+                r#"{"commandSequenceNumber":9223372036854775808}"#,
+                Version::HTTP_11,
+                ErrorCode::BadRequest,
             ),
             (
                 r#"{"commandSequenceNumber":"x"}"#,

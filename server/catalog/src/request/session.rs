@@ -28,11 +28,7 @@ impl Session {
         };
         let mut variables = Variables::new().with_substitution(enabled);
         for (name, value) in given {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            variables.define(name, text);
+            variables.define(name, variable_text(value));
         }
         Self {
             overrides,
@@ -76,5 +72,44 @@ impl Session {
             })),
             _ => return None,
         })
+    }
+}
+
+/// The text of a variable's value: nested values as Java prints them.
+fn variable_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(variable_text).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("{name}={}", variable_text(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::variable_text;
+
+    #[test]
+    fn variables_have_the_text_that_java_gives_their_values() {
+        for (value, text) in [
+            (json!("a b"), "a b"),
+            (json!(1), "1"),
+            (json!(true), "true"),
+            (json!(null), "null"),
+            (json!(["x", 1]), "[x, 1]"),
+            (json!({"a": {"b": "c"}, "d": []}), "{a={b=c}, d=[]}"),
+        ] {
+            assert_eq!(variable_text(&value), text);
+        }
     }
 }
