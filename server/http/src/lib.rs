@@ -21,6 +21,7 @@ mod inserts;
 mod json_row;
 mod plain;
 mod print;
+mod proto_row;
 mod query;
 mod request;
 mod respond;

@@ -1,7 +1,7 @@
 //! `POST /query`, `/query-stream`, `/close-query` (spec/api.md §4).
 //!
 //! ```text
-//!  RowStream ──► RowWriter (StreamedRow array | delimited | JSON array) ──► one chunk per row
+//!  RowStream ──► RowWriter (StreamedRow array, also of Protobuf | delimited | JSON array) ──► one chunk per row
 //! ```
 
 use std::convert::Infallible;
@@ -11,6 +11,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Version};
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures::Stream;
 use serde_json::Value;
 use weir_catalog::{
@@ -22,8 +24,9 @@ use weir_types::{Column, ColumnRole, ErrorCode};
 use crate::alive::{self, kept_alive};
 use crate::json_row::{write_row, write_string};
 use crate::print;
+use crate::proto_row::RowSchema;
 use crate::request;
-use crate::respond::{self, DELIMITED, JSON, KSQL_V1};
+use crate::respond::{self, DELIMITED, JSON, KSQL_V1, KSQL_V1_PROTOBUF};
 use crate::statements::unreadable;
 
 /// How rows are written.
@@ -35,6 +38,8 @@ pub(crate) enum RowFormat {
     Delimited,
     /// The same, wrapped as one JSON array.
     JsonArray,
+    /// As [`Streamed`](Self::Streamed), with Protobuf messages for rows.
+    Protobuf,
 }
 
 impl RowFormat {
@@ -43,6 +48,7 @@ impl RowFormat {
             Self::Streamed => KSQL_V1,
             Self::Delimited => DELIMITED,
             Self::JsonArray => JSON,
+            Self::Protobuf => KSQL_V1_PROTOBUF,
         }
     }
 }
@@ -60,6 +66,7 @@ fn row_format(headers: &HeaderMap, endpoint: Endpoint) -> Option<RowFormat> {
     types.iter().find_map(|accepted| match accepted.as_str() {
         "*/*" | DELIMITED => Some(RowFormat::Delimited),
         KSQL_V1 => Some(RowFormat::Streamed),
+        KSQL_V1_PROTOBUF => Some(RowFormat::Protobuf),
         JSON if stream => Some(RowFormat::JsonArray),
         JSON => Some(RowFormat::Streamed),
         other if respond::covers(other, DELIMITED) => Some(RowFormat::Delimited),
@@ -186,13 +193,31 @@ fn http_10() -> ApiError {
 }
 
 fn rows_response(rows: RowStream, format: RowFormat) -> Response {
-    let body = Body::from_stream(chunks(rows, format));
-    respond::response(200, Some(format.content_type()), body)
+    let content_type = Some(format.content_type());
+    if format != RowFormat::Protobuf {
+        return respond::response(200, content_type, Body::from_stream(chunks(rows, format)));
+    }
+    let Some(schema) = RowSchema::new(&rows.columns) else {
+        let message = "Protobuf has no ARRAY of ARRAY. Ask for another format of rows, or select \
+                       the elements.";
+        return respond::failed_chunked(&ApiError::generic(ErrorCode::BadRequest, message));
+    };
+    let mut writer = RowWriter::new(&rows, RowFormat::Streamed);
+    writer.messages = Some(schema);
+    respond::response(200, content_type, Body::from_stream(written(rows, writer)))
 }
 
 /// The chunks of a response: header, rows, end.
 fn chunks(rows: RowStream, format: RowFormat) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let mut writer = RowWriter::new(&rows, format);
+    let writer = RowWriter::new(&rows, format);
+    written(rows, writer)
+}
+
+/// See [`chunks`].
+fn written(
+    rows: RowStream,
+    mut writer: RowWriter,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let first = writer.header(&rows);
     let state = (rows, writer, Some(first), false);
     futures::stream::unfold(state, |(mut rows, mut writer, pending, ended)| async move {
@@ -250,6 +275,8 @@ struct RowWriter {
     kind: QueryKind,
     /// A pull query over a table is written at once: its text so far.
     held: String,
+    /// The message that each row of a StreamedRow array is, if rows are Protobuf.
+    messages: Option<RowSchema>,
 }
 
 impl RowWriter {
@@ -258,6 +285,7 @@ impl RowWriter {
             format,
             kind: rows.kind,
             held: String::new(),
+            messages: None,
         }
     }
 
@@ -272,11 +300,15 @@ impl RowWriter {
     fn header(&mut self, rows: &RowStream) -> Vec<String> {
         let mut text = String::new();
         match self.format {
-            RowFormat::Streamed => {
+            RowFormat::Streamed | RowFormat::Protobuf => {
                 text.push_str("[{\"header\":{\"queryId\":");
                 write_string(&rows.query_id, &mut text);
                 text.push_str(",\"schema\":");
                 write_string(&schema_text(&rows.columns), &mut text);
+                if let Some(schema) = &self.messages {
+                    text.push_str(",\"protoSchema\":");
+                    write_string(&schema.definition(), &mut text);
+                }
                 text.push_str("}}");
                 if self.holds_back() {
                     self.held = text;
@@ -306,17 +338,26 @@ impl RowWriter {
     ) {
         let mut text = String::with_capacity(64);
         match self.format {
-            RowFormat::Streamed => {
+            RowFormat::Streamed | RowFormat::Protobuf => {
                 if self.holds_back() {
                     self.held.push_str(",\n");
                 }
-                text.push_str("{\"row\":{\"columns\":");
-                write_row(columns, row, &mut text);
-                text.push_str(if tombstone {
-                    ",\"tombstone\":true}}"
-                } else {
-                    "}}"
-                });
+                match &self.messages {
+                    Some(schema) if !tombstone => {
+                        text.push_str("{\"row\":{\"protobufBytes\":\"");
+                        STANDARD.encode_string(schema.message(columns, row), &mut text);
+                        text.push_str("\"}}");
+                    }
+                    _ => {
+                        text.push_str("{\"row\":{\"columns\":");
+                        write_row(columns, row, &mut text);
+                        text.push_str(if tombstone {
+                            ",\"tombstone\":true}}"
+                        } else {
+                            "}}"
+                        });
+                    }
+                }
                 if self.holds_back() {
                     self.held.push_str(&text);
                     if self.held.len() >= Self::FLUSH {
@@ -343,7 +384,7 @@ impl RowWriter {
     fn failed(&mut self, error: &ApiError, out: &mut Vec<String>) {
         let text = respond::error_text(error);
         match self.format {
-            RowFormat::Streamed => {
+            RowFormat::Streamed | RowFormat::Protobuf => {
                 let mut held = std::mem::take(&mut self.held);
                 if self.holds_back() {
                     held.push_str(",\n");
@@ -366,7 +407,7 @@ impl RowWriter {
                 text.push(']');
                 out.push(text);
             }
-            RowFormat::Streamed => {
+            RowFormat::Streamed | RowFormat::Protobuf => {
                 let message = match reason {
                     Some(weir_catalog::EndReason::Limit) => "Limit Reached",
                     _ => "Query Completed",

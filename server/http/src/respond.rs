@@ -12,6 +12,8 @@ use weir_types::ErrorCode;
 pub(crate) const JSON: &str = "application/json";
 /// StreamedRow arrays.
 pub(crate) const KSQL_V1: &str = "application/vnd.ksql.v1+json";
+/// The same with rows as Protobuf messages.
+pub(crate) const KSQL_V1_PROTOBUF: &str = "application/vnd.ksql.v1+protobuf";
 /// Metadata line and row lines.
 pub(crate) const DELIMITED: &str = "application/vnd.ksqlapi.delimited.v1";
 

@@ -16,6 +16,7 @@ mod compare;
 mod http1;
 mod http2;
 mod kafka;
+mod proto;
 mod report;
 mod rest;
 mod scenario;

@@ -23,9 +23,13 @@ use weir_conformance::session::Session;
 
 use crate::http1;
 use crate::kafka;
+use crate::proto;
 use crate::report::Report;
 use crate::scenario::{clean, http1_request};
 use crate::server::Server;
+
+const JSON: &str = "application/json";
+const PROTOBUF: &str = "application/vnd.ksql.v1+protobuf";
 
 /// Partitions of a topic that a case does not describe.
 const PARTITIONS: u64 = 4;
@@ -194,25 +198,20 @@ async fn ask(
     inputs: &[(String, Stored)],
     server: &Server,
 ) -> Result<(), String> {
-    let expected: Vec<&Value> = case
-        .responses
-        .iter()
-        .filter_map(|response| response.get("query"))
-        .collect();
-    if case
-        .responses
-        .iter()
-        .any(|response| response.get("queryProto").is_some())
-    {
-        return Err("rows in Protobuf are not served".to_owned());
-    }
+    let of = |kind: &str| -> Vec<&Value> {
+        let responses = case.responses.iter();
+        responses
+            .filter_map(|response| response.get(kind))
+            .collect()
+    };
+    let (expected, messages) = (of("query"), of("queryProto"));
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut difference = None;
         for (at, query) in queries.iter().enumerate() {
             let late = case.inputs_after_push.then_some(inputs);
-            let answer = Answer::of_query(server, query, &case.properties, late).await?;
-            let result = match (&case.expected_error, expected.get(at)) {
+            let answer = Answer::of_query(server, query, JSON, &case.properties, late).await?;
+            let mut result = match (&case.expected_error, expected.get(at)) {
                 (Some(error), _) if at + 1 == queries.len() => refused(error, &answer),
                 (_, Some(rows)) => {
                     let pushed = query.to_uppercase().contains("EMIT CHANGES");
@@ -222,6 +221,14 @@ async fn ask(
                 }
                 _ => Ok(()),
             };
+            if result.is_ok()
+                && let Some(rows) = messages.get(at)
+            {
+                let answer =
+                    Answer::of_query(server, query, PROTOBUF, &case.properties, None).await?;
+                let actual = answer.entities().and_then(|rows| proto::as_text(&rows));
+                result = actual.and_then(|actual| same(rows, &actual, false));
+            }
             if let Err(error) = result {
                 difference = Some(format!("{query}\n{error}"));
                 break;
@@ -272,7 +279,7 @@ impl Answer {
         sql: &str,
         properties: &Map<String, Value>,
     ) -> Result<Self, String> {
-        let mut exchange = start(server, path, sql, properties).await?;
+        let mut exchange = start(server, path, sql, JSON, properties).await?;
         while exchange.next().await? {}
         Ok(Self {
             status: exchange.response.status,
@@ -280,14 +287,15 @@ impl Answer {
         })
     }
 
-    /// Asks a query; `late` are records to write once its header is there.
+    /// Asks a query for rows of that media type; `late` are records to write once its header is there.
     async fn of_query(
         server: &Server,
         sql: &str,
+        accept: &str,
         properties: &Map<String, Value>,
         late: Option<&[(String, Stored)]>,
     ) -> Result<Self, String> {
-        let mut exchange = start(server, "/query", sql, properties).await?;
+        let mut exchange = start(server, "/query", sql, accept, properties).await?;
         let mut late = late;
         loop {
             let more = exchange.next().await;
@@ -323,6 +331,7 @@ async fn start(
     server: &Server,
     path: &str,
     sql: &str,
+    accept: &str,
     properties: &Map<String, Value>,
 ) -> Result<http1::Exchange, String> {
     let mut overrides = properties.clone();
@@ -331,10 +340,9 @@ async fn start(
         .entry("auto.offset.reset")
         .or_insert_with(|| json!("earliest"));
     let body = json!({ "ksql": sql, "streamsProperties": overrides }).to_string();
-    let json = "application/json".to_owned();
     let headers = vec![
-        ("Content-Type".to_owned(), json.clone()),
-        ("Accept".to_owned(), json),
+        ("Content-Type".to_owned(), JSON.to_owned()),
+        ("Accept".to_owned(), accept.to_owned()),
     ];
     let request = http1_request("POST", path, &server.host(), "1.1", &headers, Some(&body));
     http1::Exchange::start(&server.host(), &request).await
