@@ -258,6 +258,32 @@ proptest! {
     }
 }
 
+/// Aggregates of [`ORDERED`] with the number of key cells that lead their rows. Not that of a
+/// table: a group whose rows come and go between two flushes never appears.
+const CACHED: [(usize, usize); 3] = [(2, 1), (3, 1), (5, 2)];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn the_record_cache_ends_with_the_same_table(
+        rows in prop::collection::vec(row(), 1..60),
+        epochs in 1..6usize,
+        step in 1..9usize,
+    ) {
+        for (index, cells) in CACHED {
+            let plan = plan(ORDERED[index]);
+            let mut tasks = Tasks::new(&plan, step, 1 << 20, memory);
+            for rows in rows.chunks(rows.len().div_ceil(epochs)) {
+                tasks.feed(rows);
+            }
+            let all = run_all(&plan, &rows, 1, 0);
+            let (cached, all) = (table(&tasks.lines, cells), table(&all, cells));
+            prop_assert_eq!(cached, all, "{}", ORDERED[index]);
+        }
+    }
+}
+
 /// Runs parts of the rows; with `reopened` each part has tasks of its own over what was committed.
 fn over_database(plan: &QueryPlan, parts: &[Vec<Row>], reopened: bool) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();

@@ -35,8 +35,12 @@ pub fn resolve_type(type_name: &TypeName, catalog: &dyn Catalog) -> Result<SqlTy
     Ok(match type_name {
         TypeName::Sql(sql_type) => sql_type.clone(),
         TypeName::Custom(name) => catalog.custom_type(&name.name).ok_or_else(|| {
-            let names = BUILT_IN.iter().copied();
-            let hint = near::hint(&name.name, names);
+            let hint = match name.name.to_ascii_uppercase().as_str() {
+                "ARRAY" => "\nAn ARRAY says what it holds: ARRAY<STRING>.".to_owned(),
+                "MAP" => "\nA MAP says what it holds: MAP<STRING, INTEGER>.".to_owned(),
+                "STRUCT" => "\nA STRUCT names its fields: STRUCT<A INTEGER>.".to_owned(),
+                _ => near::hint(&name.name, BUILT_IN.iter().copied()),
+            };
             prepare(format!("Cannot resolve unknown type: {}{hint}", name.name))
                 .at(name.span.into())
         })?,
