@@ -261,27 +261,20 @@ impl<'a> Analysis<'a> {
                 );
             }
         }
-        if !self.partition_by.is_empty() {
-            if !self.group_by.is_empty() {
-                return Err(SqlError::statement(
-                    "PARTITION BY cannot be used together with GROUP BY.",
-                ));
-            }
-            if self.input_kind() == SourceKind::Table {
-                let keys: Vec<_> = self
-                    .sources
-                    .list
-                    .iter()
-                    .flat_map(|s| s.keys())
-                    .map(|c| c.name.as_str())
-                    .collect();
-                return Err(SqlError::statement(format!(
-                    "Cannot repartition a TABLE source. If this is a join, make sure that the \
-                     criteria uses the TABLE's key column {} instead of [{}]",
-                    keys.join(", "),
-                    printed::list(&self.partition_by)
-                )));
-            }
+        if !self.partition_by.is_empty() && self.input_kind() == SourceKind::Table {
+            let keys: Vec<_> = self
+                .sources
+                .list
+                .iter()
+                .flat_map(|s| s.keys())
+                .map(|c| c.name.as_str())
+                .collect();
+            return Err(SqlError::statement(format!(
+                "Cannot repartition a TABLE source. If this is a join, make sure that the criteria \
+                 uses the TABLE's key column {} instead of [{}]",
+                keys.join(", "),
+                printed::list(&self.partition_by)
+            )));
         }
         for (clause, exprs) in [
             ("GROUP BY", &self.group_by),

@@ -1,10 +1,10 @@
 //! From an analysed query to its plan.
 //!
 //! ```text
-//!  Source ─► [joins] ─► Filter/TableFilter ─► [FlatMap] ─┬─► [SelectKey] ───────────────┐
-//!                                                        └─► [Projection ─► Repartition]│
-//!                                                              Aggregate ─► HAVING ─────┤
-//!          Output (push) / result of a persistent query ◄─ [Materialize] ◄─ Projection ◄┘
+//!  Source ─► [joins] ─► Filter/TableFilter ─► [SelectKey] ─► [FlatMap] ─┬────────────────┐
+//!                                           [Projection ─► Repartition] ◄┘                │
+//!                                                           └─► Aggregate ─► HAVING ──────┤
+//!          Output (push) / result of a persistent query ◄─ [Materialize] ◄─ Projection ◄──┘
 //! ```
 //!
 //! [`attach_sink`] puts the sink on top once its topic and formats are known.
@@ -165,6 +165,9 @@ fn rows(analysis: &Analysis<'_>) -> Result<Stage, SqlError> {
             .map_err(|e| in_clause(e, "WHERE", &predicate))?;
         stage.plan = source::filter(stage.plan, lowered.expr, stage.kind, "WHERE")?;
     }
+    if !analysis.partition_by.is_empty() {
+        stage = rekey::partition(analysis, stage)?;
+    }
     if analysis
         .items
         .iter()
@@ -174,9 +177,6 @@ fn rows(analysis: &Analysis<'_>) -> Result<Stage, SqlError> {
     }
     if analysis.aggregates() {
         return aggregate::build(analysis, stage);
-    }
-    if !analysis.partition_by.is_empty() {
-        stage = rekey::partition(analysis, stage)?;
     }
     Ok(stage)
 }
