@@ -308,21 +308,23 @@ fn first_decimal(types: &[SqlType]) -> Option<SqlType> {
 }
 
 /// Whether a bare NULL leaves the result's type open: it stands for a generic parameter (of a
-/// repeated one, the first time) while the result is generic.
+/// repeated one, the first time) while the result is generic, or for an array of decimals, whose
+/// precision the result has.
 fn null_for_generic(
     spread: &[&Param],
     args: &[ArgType],
     param_count: usize,
     returns: Type,
 ) -> Option<usize> {
-    if !returns.is_generic() {
-        return None;
-    }
+    let open = |param: &Param| match param.param_type {
+        Type::Array(Type::Decimal) => true,
+        other => returns.is_generic() && other.is_generic(),
+    };
     spread
         .iter()
         .zip(args)
         .take(param_count)
-        .position(|(param, arg)| *arg == ArgType::Null && param.param_type.is_generic())
+        .position(|(param, arg)| *arg == ArgType::Null && open(param))
 }
 
 /// The types of each lambda's parameters.

@@ -190,6 +190,12 @@ fn says_why_there_is_none() {
         ),
         (
             "EXPLODE",
+            vec![ArgType::Null],
+            "Cannot infer the type of argument 1 of function 'EXPLODE' from NULL: \
+             use CAST(NULL AS <type>).",
+        ),
+        (
+            "EXPLODE",
             vec![I],
             "Function 'EXPLODE' does not accept parameters (INTEGER).",
         ),

@@ -1,13 +1,16 @@
 //! Java's regular expressions in the syntax of fancy-regex.
 //!
 //! Most of both syntaxes is the same. What is rewritten: `\d \w \s` are ASCII only; `.` stops at
-//! every line terminator; `$` matches before a last one too; `\h \v \R \X \e \Q…\E`; the POSIX
-//! classes `\p{Alpha}` and the `java…` and `Is…` properties.
+//! every line terminator; `$` matches before a last one too; `\h \v \R \X \e \cX \Q…\E`; the
+//! POSIX classes `\p{Alpha}` and the `java…`, `Is…` and `In…` properties; references to groups.
 
 use weir_types::surrogates::stand_in;
 
 /// Line terminators within a class.
 const TERMINATORS: &str = r"\n\r\u{85}\u{2028}\u{2029}";
+
+/// The end of the text, or of what is before its last line terminator; not within `\r\n`.
+const END: &str = r"(?!(?<=\r)\n)(?=(?:\r\n|[\n\r\u{85}\u{2028}\u{2029}])?\z)";
 
 /// The pattern in the syntax of fancy-regex.
 ///
@@ -20,6 +23,8 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
         classes: 0,
         dot_all: has_flag(pattern, 's'),
         multi_line: has_flag(pattern, 'm'),
+        groups: group_count(pattern),
+        names: Vec::new(),
     };
     while translator.step()? {}
     Ok(translator.out)
@@ -35,6 +40,28 @@ fn has_flag(pattern: &str, flag: char) -> bool {
     })
 }
 
+/// How many capturing groups a pattern has.
+fn group_count(pattern: &str) -> u32 {
+    let (mut groups, mut classes, mut escaped) = (0, 0u32, false);
+    for (at, c) in pattern.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => classes += 1,
+            ']' => classes = classes.saturating_sub(1),
+            '(' if classes == 0 => {
+                let rest = pattern.get(at + 1..).unwrap_or_default();
+                let named = rest.strip_prefix("?<").unwrap_or_default();
+                if !rest.starts_with('?') || named.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                    groups += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    groups
+}
+
 struct Translator<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     out: String,
@@ -42,6 +69,10 @@ struct Translator<'a> {
     classes: usize,
     dot_all: bool,
     multi_line: bool,
+    /// Capturing groups of the whole pattern.
+    groups: u32,
+    /// Names of groups so far.
+    names: Vec<String>,
 }
 
 impl Translator<'_> {
@@ -68,6 +99,10 @@ impl Translator<'_> {
             '(' if !in_class && self.comes("?#") => {
                 return Err("A regular expression of Java has no comments (?#…)".to_owned());
             }
+            '(' if !in_class => {
+                self.group_name()?;
+                self.out.push('(');
+            }
             // Set operators that Java does not have.
             '~' if in_class => self.out.push_str("\\~"),
             '-' if in_class && self.rest.next_if_eq(&'-').is_some() => self.out.push_str("-\\-"),
@@ -77,9 +112,7 @@ impl Translator<'_> {
                 self.out.push(']');
             }
             '$' if !in_class && !self.multi_line => {
-                self.out.push_str(r"(?=(?:\r\n|[");
-                self.out.push_str(TERMINATORS);
-                self.out.push_str(r"])?\z)");
+                self.out.push_str(END);
             }
             other => self.out.push(other),
         }
@@ -107,11 +140,16 @@ impl Translator<'_> {
                 .push_str(r"(?:\r\n|[\x0B\f\n\r\u{85}\u{2028}\u{2029}])"),
             'X' if !in_class => self.out.push_str(GRAPHEME),
             'e' => self.out.push_str(r"\x1B"),
-            'Z' => {
-                self.out.push_str(r"(?=(?:\r\n|[");
-                self.out.push_str(TERMINATORS);
-                self.out.push_str(r"])?\z)");
-            }
+            'Z' => self.out.push_str(END),
+            'c' => match self
+                .rest
+                .next()
+                .and_then(|c| char::from_u32(u32::from(c) ^ 64))
+            {
+                Some(control) => self.literal(control),
+                None => return Err("\\c must be followed by a character".to_owned()),
+            },
+            '1'..='9' if !in_class => self.reference(c),
             'Q' => self.quoted(),
             'p' | 'P' => self.property(c == 'P')?,
             'u' => self.code_unit()?,
@@ -130,6 +168,41 @@ impl Translator<'_> {
             }
             other => self.literal(other),
         }
+        Ok(())
+    }
+
+    /// A reference to a group: as many digits as name one that there is, the first one in any case.
+    /// One to a missing group never matches.
+    fn reference(&mut self, first: char) {
+        let mut group = first.to_digit(10).unwrap_or_default();
+        if group > self.groups {
+            self.out.push_str("(?!)");
+            return;
+        }
+        while let Some(digit) = self.rest.peek().and_then(|c| c.to_digit(10)) {
+            if group * 10 + digit > self.groups {
+                break;
+            }
+            group = group * 10 + digit;
+            self.rest.next();
+        }
+        self.out.push_str(&format!("(?:\\{group})"));
+    }
+
+    /// Takes note of the name of a group that begins here, which must be the only one of its name.
+    fn group_name(&mut self) -> Result<(), String> {
+        let mut ahead = self.rest.clone();
+        if ahead.next() != Some('?') || ahead.next() != Some('<') {
+            return Ok(());
+        }
+        if matches!(ahead.peek(), Some('=' | '!')) {
+            return Ok(());
+        }
+        let name: String = ahead.take_while(|c| *c != '>').collect();
+        if self.names.contains(&name) {
+            return Err(format!("The group <{name}> is there twice"));
+        }
+        self.names.push(name);
         Ok(())
     }
 
@@ -255,7 +328,7 @@ impl Translator<'_> {
             Some(letter) => letter.to_string(),
             None => return Err("A property needs a name".to_owned()),
         };
-        if let Some(ranges) = posix_class(&name) {
+        if let Some(ranges) = posix_class(&name).or_else(|| block(&name)) {
             self.class(ranges, negated);
             return Ok(());
         }
@@ -308,6 +381,52 @@ fn posix_class(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The range of a Unicode block, by Java's name of it; those of more common scripts and signs.
+fn block(name: &str) -> Option<&'static str> {
+    let prefixes = ["In", "blk=", "block="];
+    let name = prefixes
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix))?;
+    let plain: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    Some(match plain.as_str() {
+        "basiclatin" => r"\x00-\x7F",
+        "latin1supplement" => r"\u{80}-\u{FF}",
+        "latinextendeda" => r"\u{100}-\u{17F}",
+        "latinextendedb" => r"\u{180}-\u{24F}",
+        "combiningdiacriticalmarks" => r"\u{300}-\u{36F}",
+        "greek" | "greekandcoptic" => r"\u{370}-\u{3FF}",
+        "cyrillic" => r"\u{400}-\u{4FF}",
+        "armenian" => r"\u{530}-\u{58F}",
+        "hebrew" => r"\u{590}-\u{5FF}",
+        "arabic" => r"\u{600}-\u{6FF}",
+        "devanagari" => r"\u{900}-\u{97F}",
+        "thai" => r"\u{E00}-\u{E7F}",
+        "georgian" => r"\u{10A0}-\u{10FF}",
+        "hanguljamo" => r"\u{1100}-\u{11FF}",
+        "generalpunctuation" => r"\u{2000}-\u{206F}",
+        "currencysymbols" => r"\u{20A0}-\u{20CF}",
+        "letterlikesymbols" => r"\u{2100}-\u{214F}",
+        "arrows" => r"\u{2190}-\u{21FF}",
+        "mathematicaloperators" => r"\u{2200}-\u{22FF}",
+        "boxdrawing" => r"\u{2500}-\u{257F}",
+        "miscellaneoussymbols" => r"\u{2600}-\u{26FF}",
+        "dingbats" => r"\u{2700}-\u{27BF}",
+        "cjksymbolsandpunctuation" => r"\u{3000}-\u{303F}",
+        "hiragana" => r"\u{3040}-\u{309F}",
+        "katakana" => r"\u{30A0}-\u{30FF}",
+        "hangulcompatibilityjamo" => r"\u{3130}-\u{318F}",
+        "cjkunifiedideographs" => r"\u{4E00}-\u{9FFF}",
+        "hangulsyllables" => r"\u{AC00}-\u{D7AF}",
+        "halfwidthandfullwidthforms" => r"\u{FF00}-\u{FFEF}",
+        "emoticons" => r"\u{1F600}-\u{1F64F}",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -352,6 +471,13 @@ mod tests {
             (r"^\X\X$", "\r\n🇰🇷", true),
             (r"^\X$", "ab", false),
             (r"^\X$", "각", true),
+            (r"^a\cAb$", "a\u{1}b", true),
+            (r"a|\1", "b", false),
+            (r"^(a)\11$", "aa1", true),
+            (r"^(a)(b)\2\1$", "abba", true),
+            (r"^\p{InGreek}\P{InHangul_Syllables}$", "Σa", true),
+            (r"\r$\n", "a\r\n", false),
+            (r"a$", "a\r\n", true),
         ] {
             let regex = Regex::new(&translate(pattern).unwrap()).unwrap();
             assert_eq!(
@@ -365,7 +491,17 @@ mod tests {
     #[test]
     fn what_cannot_be_translated_is_refused() {
         for pattern in [
-            r"\", r"\u00", r"\p{Lu", r"\08", "{", "a{b", "a{2", "a{,3}", "a(?#c)",
+            r"\",
+            r"\u00",
+            r"\p{Lu",
+            r"\08",
+            "{",
+            "a{b",
+            "a{2",
+            "a{,3}",
+            "a(?#c)",
+            r"\c",
+            "(?<n>a)(?<n>b)",
         ] {
             assert!(translate(pattern).is_err(), "{pattern}");
         }
