@@ -51,8 +51,8 @@ pub(crate) fn build(analysis: &Analysis<'_>, stage: Stage) -> Result<Stage, SqlE
     let is_table = stage.kind == SourceKind::Table;
     // Behind PARTITION BY the rows still lie where their old key put them.
     let lies_there = !is_table && stage.window.is_none() && stage.origin != KeyOrigin::Partition;
-    let key = match (analysis.group_by.as_slice(), stage.keys.as_slice()) {
-        ([only], [key]) if lies_there && stage.is_key(only) => Some(key),
+    let key = match stage.keys.as_slice() {
+        [key] if lies_there && stage.is_keyed_by(&analysis.group_by, &analysis.items) => Some(key),
         _ => None,
     };
     let keyed = key.is_some();

@@ -88,7 +88,7 @@ fn collect<'a>(expr: &'a Expr, inside: bool, calls: &mut Vec<&'a Expr>) -> Resul
 /// Windowed sources, expressions that cannot be keys.
 pub(crate) fn partition(analysis: &Analysis<'_>, stage: Stage) -> Result<Stage, SqlError> {
     // Rows that are keyed so already stay as they are, windows included.
-    if stage.is_keyed_by(&analysis.partition_by) {
+    if stage.is_keyed_by(&analysis.partition_by, &analysis.items) {
         return Ok(stage);
     }
     if stage.window.is_some() {

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlan};
 use weir_parser::ast::{Expr, SourceKind};
 use weir_types::{SqlError, SqlType, ValueFormat, WindowInfo};
 
+use crate::analysis::select::Item;
 use crate::expr::{Resolve, tree};
 
 /// A key column of the rows.
@@ -59,14 +60,22 @@ impl Stage {
 
     /// Whether `expr` is the single key column of these rows.
     pub(crate) fn is_key(&self, expr: &Expr) -> bool {
-        self.is_keyed_by(std::slice::from_ref(expr))
+        match self.keys.as_slice() {
+            [key] => key.means.iter().any(|e| tree::same(e, expr)),
+            _ => false,
+        }
     }
 
-    /// Whether `exprs` are the key columns of these rows, all of them and in their order.
-    pub(crate) fn is_keyed_by(&self, exprs: &[Expr]) -> bool {
+    /// Whether `exprs` are the key columns of these rows, all of them and in their order. A column
+    /// that several expressions mean goes by the first that SELECT has.
+    pub(crate) fn is_keyed_by(&self, exprs: &[Expr], select: &[Item]) -> bool {
+        let selected = |meant: &&Expr| select.iter().any(|item| tree::same(&item.expr, meant));
+        let goes_by = |key: &KeyColumn, expr: &Expr| {
+            let chosen = key.means.iter().find(selected).or(key.means.first());
+            chosen.is_some_and(|meant| tree::same(meant, expr))
+        };
         let mut pairs = self.keys.iter().zip(exprs);
-        self.keys.len() == exprs.len()
-            && pairs.all(|(key, expr)| key.means.iter().any(|e| tree::same(e, expr)))
+        self.keys.len() == exprs.len() && pairs.all(|(key, expr)| goes_by(key, expr))
     }
 }
 
