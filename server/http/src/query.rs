@@ -14,6 +14,7 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::Stream;
+use indexmap::IndexMap;
 use serde_json::Value;
 use weir_catalog::{
     Answer, Endpoint, QueryFailure, QueryKind, QueryRequest, RowEvent, RowStream, Weir,
@@ -89,6 +90,7 @@ pub(crate) async fn query(State(weir): State<Arc<Weir>>, request: Request) -> Re
         Err(error) => return respond::failed(&error, None),
     };
     let older = is_older_writer(&weir, &request);
+    let host = source_host(&weir, &request.request_properties);
     let request = QueryRequest {
         sql: request.ksql,
         properties: request.streams_properties,
@@ -108,7 +110,7 @@ pub(crate) async fn query(State(weir): State<Arc<Weir>>, request: Request) -> Re
             let rows = kept_alive(chunks(rows, RowFormat::Streamed), alive::pause(&weir));
             respond::response(200, Some(JSON), Body::from_stream(rows))
         }
-        Ok(Answer::Rows(rows)) => rows_response(rows, format),
+        Ok(Answer::Rows(rows)) => rows_response(rows, format, host),
         Ok(Answer::Print(lines)) => {
             let pause = (format != RowFormat::Delimited).then(|| alive::pause(&weir));
             print::response(lines, pause)
@@ -141,6 +143,7 @@ pub(crate) async fn query_stream(State(weir): State<Arc<Weir>>, request: Request
         Ok(request) => request,
         Err(error) => return respond::failed_chunked(&error),
     };
+    let host = source_host(&weir, &request.request_properties);
     let request = QueryRequest {
         sql: request.sql,
         properties: request.properties,
@@ -149,7 +152,7 @@ pub(crate) async fn query_stream(State(weir): State<Arc<Weir>>, request: Request
         endpoint: Endpoint::QueryStream,
     };
     match weir.query(request).await {
-        Ok(Answer::Rows(rows)) => rows_response(rows, format),
+        Ok(Answer::Rows(rows)) => rows_response(rows, format, host),
         Ok(Answer::Print(lines)) if format == RowFormat::Delimited => print::response(lines, None),
         Ok(Answer::Print(_)) => respond::response(406, None, Body::empty()),
         Err(failure) => respond::failed_chunked(&failure.error),
@@ -188,23 +191,34 @@ fn is_older_writer(weir: &Weir, request: &KsqlRequest) -> bool {
     }
 }
 
+/// Who had the rows of a pull query, where the request is one for debugging (spec §4.2).
+fn source_host(weir: &Weir, request_properties: &IndexMap<String, Value>) -> Option<String> {
+    let debugs = match request_properties.get("request.ksql.debug.request")? {
+        Value::Bool(debugs) => *debugs,
+        Value::String(text) => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    };
+    debugs.then(|| weir.host().to_owned())
+}
+
 fn http_10() -> ApiError {
     ApiError::generic(ErrorCode::BadRequest, "Queries need HTTP/1.1 or HTTP/2")
 }
 
-fn rows_response(rows: RowStream, format: RowFormat) -> Response {
-    let content_type = Some(format.content_type());
-    if format != RowFormat::Protobuf {
-        return respond::response(200, content_type, Body::from_stream(chunks(rows, format)));
+fn rows_response(rows: RowStream, format: RowFormat, source_host: Option<String>) -> Response {
+    let mut writer = RowWriter::new(&rows, format);
+    writer.source_host = source_host.filter(|_| rows.kind == QueryKind::PullTable);
+    if format == RowFormat::Protobuf {
+        let Some(schema) = RowSchema::new(&rows.columns) else {
+            let message = "Protobuf has no ARRAY of ARRAY. Ask for another format of rows, or \
+                           select the elements.";
+            let error = ApiError::generic(ErrorCode::BadRequest, message);
+            return respond::failed_chunked(&error);
+        };
+        writer.messages = Some(schema);
     }
-    let Some(schema) = RowSchema::new(&rows.columns) else {
-        let message = "Protobuf has no ARRAY of ARRAY. Ask for another format of rows, or select \
-                       the elements.";
-        return respond::failed_chunked(&ApiError::generic(ErrorCode::BadRequest, message));
-    };
-    let mut writer = RowWriter::new(&rows, RowFormat::Streamed);
-    writer.messages = Some(schema);
-    respond::response(200, content_type, Body::from_stream(written(rows, writer)))
+    let body = Body::from_stream(written(rows, writer));
+    respond::response(200, Some(format.content_type()), body)
 }
 
 /// The chunks of a response: header, rows, end.
@@ -277,6 +291,8 @@ struct RowWriter {
     held: String,
     /// The message that each row of a StreamedRow array is, if rows are Protobuf.
     messages: Option<RowSchema>,
+    /// The `sourceHost` of each row of a StreamedRow array.
+    source_host: Option<String>,
 }
 
 impl RowWriter {
@@ -286,12 +302,14 @@ impl RowWriter {
             kind: rows.kind,
             held: String::new(),
             messages: None,
+            source_host: None,
         }
     }
 
     /// A small table pull in a StreamedRow array goes out as one chunk (spec §4.2).
     fn holds_back(&self) -> bool {
-        self.kind == QueryKind::PullTable && self.format == RowFormat::Streamed
+        let is_array = matches!(self.format, RowFormat::Streamed | RowFormat::Protobuf);
+        self.kind == QueryKind::PullTable && is_array
     }
 
     /// Flush of a held answer, bytes (spec §4.2).
@@ -346,18 +364,23 @@ impl RowWriter {
                     Some(schema) if !tombstone => {
                         text.push_str("{\"row\":{\"protobufBytes\":\"");
                         STANDARD.encode_string(schema.message(columns, row), &mut text);
-                        text.push_str("\"}}");
+                        text.push_str("\"}");
                     }
                     _ => {
                         text.push_str("{\"row\":{\"columns\":");
                         write_row(columns, row, &mut text);
                         text.push_str(if tombstone {
-                            ",\"tombstone\":true}}"
+                            ",\"tombstone\":true}"
                         } else {
-                            "}}"
+                            "}"
                         });
                     }
                 }
+                if let Some(host) = &self.source_host {
+                    text.push_str(",\"sourceHost\":");
+                    write_string(host, &mut text);
+                }
+                text.push('}');
                 if self.holds_back() {
                     self.held.push_str(&text);
                     if self.held.len() >= Self::FLUSH {
@@ -453,5 +476,45 @@ fn list(items: impl Iterator<Item = String>, out: &mut String) {
             out.push(',');
         }
         write_string(&item, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array};
+    use weir_types::SqlType;
+
+    use super::*;
+
+    fn row(writer: &mut RowWriter, tombstone: bool) -> String {
+        let column: ArrayRef = Arc::new(Int32Array::from(vec![7]));
+        let mut out = Vec::new();
+        writer.row(&[column], 0, tombstone, &mut out);
+        out.concat()
+    }
+
+    #[test]
+    fn rows_of_a_streamed_row_array_take_what_the_request_asks_for() {
+        let mut writer = RowWriter {
+            format: RowFormat::Streamed,
+            kind: QueryKind::Push,
+            held: String::new(),
+            messages: None,
+            source_host: None,
+        };
+        assert_eq!(row(&mut writer, false), "{\"row\":{\"columns\":[7]}},\n");
+        let tombstone = "{\"row\":{\"columns\":[7],\"tombstone\":true}},\n";
+        assert_eq!(row(&mut writer, true), tombstone);
+        writer.messages = RowSchema::new(&[Column::value("ID", SqlType::Integer)]);
+        let message = "{\"row\":{\"protobufBytes\":\"CAc=\"}},\n";
+        assert_eq!(row(&mut writer, false), message);
+        assert_eq!(row(&mut writer, true), tombstone);
+        writer.messages = None;
+        writer.source_host = Some("h1:8088".to_owned());
+        let of_host = "{\"row\":{\"columns\":[7]},\"sourceHost\":\"h1:8088\"},\n";
+        assert_eq!(row(&mut writer, false), of_host);
     }
 }

@@ -119,8 +119,8 @@ pub(crate) fn router(weir: Arc<Weir>) -> Router {
         .layer(middleware::from_fn_with_state((weir, cors), gate))
 }
 
-/// What holds for every request: its origin may ask, HEAD and OPTIONS are wrong methods, `Accept` must fit on plain
-/// endpoints, a server that is not ready says so.
+/// What holds for every request: its origin may ask, a server that is not ready says so, HEAD and
+/// OPTIONS are wrong methods, `Accept` must fit on plain endpoints.
 async fn gate(
     State((weir, cors)): State<(Arc<Weir>, Option<Arc<Cors>>)>,
     request: Request,
@@ -142,19 +142,18 @@ async fn gate(
 
 /// See [`gate`], of requests that may come from where they come.
 async fn admit(weir: &Weir, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let of_health = path.starts_with("/chc/");
+    if !of_health && let Some(error) = weir.not_ready() {
+        return respond::unavailable(&error);
+    }
     if matches!(*request.method(), Method::HEAD | Method::OPTIONS) {
         return respond::not_found().await;
     }
-    let path = request.uri().path();
-    let free = matches!(path, "/" | "/close-query" | "/ws/query") || path.starts_with("/chc/");
+    let free = of_health || matches!(path, "/" | "/close-query" | "/ws/query");
     let query = matches!(path, "/query" | "/query-stream" | "/inserts-stream");
     if !free && !query && !respond::accepts_json(request.headers()) {
         return respond::not_found().await;
-    }
-    if !path.starts_with("/chc/")
-        && let Some(error) = weir.not_ready()
-    {
-        return respond::unavailable(&error);
     }
     without_methods(next.run(request).await)
 }
