@@ -425,7 +425,7 @@ impl RowWriter {
 
     fn end(&mut self, reason: Option<weir_catalog::EndReason>, out: &mut Vec<String>) {
         match self.format {
-            RowFormat::Streamed if self.holds_back() => {
+            RowFormat::Streamed | RowFormat::Protobuf if self.holds_back() => {
                 let mut text = std::mem::take(&mut self.held);
                 text.push(']');
                 out.push(text);
@@ -496,6 +496,13 @@ mod tests {
         out.concat()
     }
 
+    /// A row and the end.
+    fn whole(mut writer: RowWriter) -> String {
+        let mut out = vec![row(&mut writer, false)];
+        writer.end(None, &mut out);
+        out.concat()
+    }
+
     #[test]
     fn rows_of_a_streamed_row_array_take_what_the_request_asks_for() {
         let mut writer = RowWriter {
@@ -514,6 +521,17 @@ mod tests {
         assert_eq!(row(&mut writer, true), tombstone);
         writer.messages = None;
         writer.source_host = Some("h1:8088".to_owned());
+        let pulled = RowWriter {
+            format: RowFormat::Protobuf,
+            kind: QueryKind::PullTable,
+            held: "[{}".to_owned(),
+            messages: RowSchema::new(&[Column::value("ID", SqlType::Integer)]),
+            source_host: None,
+        };
+        assert_eq!(
+            whole(pulled),
+            "[{},\n{\"row\":{\"protobufBytes\":\"CAc=\"}}]"
+        );
         let of_host = "{\"row\":{\"columns\":[7]},\"sourceHost\":\"h1:8088\"},\n";
         assert_eq!(row(&mut writer, false), of_host);
     }

@@ -78,20 +78,32 @@ pub(crate) async fn not_found() -> Response {
     response(404, None, Body::from("Not Found"))
 }
 
-/// The media types that `Accept` names, without parameters; `None` if the header is absent.
+/// The media types that `Accept` names, without parameters, the most wanted first: by `q`, then
+/// exact types before wildcards, as Vert.x orders them; `None` if the header is absent.
 pub(crate) fn accepted(headers: &HeaderMap) -> Option<Vec<String>> {
     let mut types = Vec::new();
     for value in headers.get_all(ACCEPT) {
         let text = value.to_str().unwrap_or_default();
-        types.extend(text.split(',').map(|part| {
-            part.split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase()
-        }));
+        types.extend(text.split(',').map(media_type));
     }
-    (!types.is_empty()).then_some(types)
+    types.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    (!types.is_empty()).then(|| types.into_iter().map(|(_, name)| name).collect())
+}
+
+/// A media type of `Accept` with its weight.
+fn media_type(text: &str) -> (u32, String) {
+    let mut parts = text.split(';');
+    let name = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let quality = parts
+        .filter_map(|parameter| parameter.trim().strip_prefix("q=")?.parse::<f32>().ok())
+        .next()
+        .unwrap_or(1.0);
+    let exact = match name.split_once('/') {
+        Some(("*", "*")) => 0,
+        Some((_, "*")) => 1,
+        _ => 3,
+    };
+    ((quality.clamp(0.0, 1.0) * 1000.0) as u32 + exact, name)
 }
 
 /// Whether one of the accepted types covers `offered`.
@@ -130,6 +142,11 @@ mod tests {
             "text/html, application/json;q=0.9, */*;q=0.1"
         )));
         assert!(!accepts_json(&headers("text/html")));
+        let order = |accept| accepted(&headers(accept)).unwrap_or_default();
+        assert_eq!(
+            order("*/*, text/*;q=0.9, a/b;q=0.9, c/d; q=0.95, e/f"),
+            ["e/f", "*/*", "c/d", "a/b", "text/*"]
+        );
         assert!(!accepts_json(&headers(DELIMITED)));
     }
 }

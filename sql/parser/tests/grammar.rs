@@ -130,6 +130,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("DESCRIBE FUNCTION len;", "DESCRIBE FUNCTION LEN;"),
     ("DESCRIBE CONNECTOR Abc;", "DESCRIBE CONNECTOR ABC;"),
     ("EXPLAIN ctas_x_1;", "EXPLAIN CTAS_X_1;"),
+    ("EXPLAIN `transient_S_1`;", "EXPLAIN `transient_S_1`;"),
     ("EXPLAIN SELECT * FROM s;", "EXPLAIN SELECT *\nFROM S S;"),
     ("SET 'a'='b''c';", "SET 'a'='b''c';"),
     ("UNSET 'a';", "UNSET 'a';"),

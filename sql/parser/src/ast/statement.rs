@@ -257,7 +257,7 @@ pub enum Statement {
     },
     /// EXPLAIN query id.
     ExplainQuery {
-        /// Id, upper-cased.
+        /// Id, upper-cased unless it was quoted.
         id: String,
     },
     /// EXPLAIN statement.

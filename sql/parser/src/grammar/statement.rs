@@ -360,7 +360,7 @@ impl Parser<'_> {
         let begins = self.is_keyword("SELECT") || FIRST_WORDS.iter().any(|w| self.is_keyword(w));
         if self.is_identifier_at(0) && (!begins || self.ends_at(1)) {
             return Ok(Statement::ExplainQuery {
-                id: self.query_id()?,
+                id: self.identifier()?.name,
             });
         }
         let start = self.here();
