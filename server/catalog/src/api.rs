@@ -26,6 +26,8 @@ pub struct QueryRequest {
     pub request_properties: IndexMap<String, Value>,
     /// Which endpoint: they word and code some refusals differently.
     pub endpoint: Endpoint,
+    /// The command to wait for before; absent or negative: none.
+    pub command_sequence_number: Option<i64>,
 }
 
 /// Where a query came in.

@@ -270,6 +270,12 @@ impl Weir {
 
     /// `POST /query`, `/query-stream`, `/ws/query`
     pub async fn query(self: &Arc<Self>, request: QueryRequest) -> Result<Answer, QueryFailure> {
+        if let Err(error) = self.wait_for(request.command_sequence_number).await {
+            return Err(QueryFailure {
+                error,
+                prepared: false,
+            });
+        }
         if let Some(rows) = query::look_up(self, &request) {
             return Ok(Answer::Rows(rows));
         }

@@ -97,6 +97,7 @@ pub(crate) async fn query(State(weir): State<Arc<Weir>>, request: Request) -> Re
         variables: request.session_variables,
         request_properties: request.request_properties,
         endpoint: Endpoint::Query,
+        command_sequence_number: request.command_sequence_number,
     };
     match weir.query(request).await {
         Ok(_) if parts.version == Version::HTTP_10 => respond::failed(&http_10(), None),
@@ -150,6 +151,7 @@ pub(crate) async fn query_stream(State(weir): State<Arc<Weir>>, request: Request
         variables: request.session_variables,
         request_properties: request.request_properties,
         endpoint: Endpoint::QueryStream,
+        command_sequence_number: None,
     };
     match weir.query(request).await {
         Ok(Answer::Rows(rows)) => rows_response(rows, format, host),

@@ -10,7 +10,7 @@ use axum::http::Version;
 use axum::response::Response;
 use weir_catalog::{Answer, Endpoint, PrintEvent, QueryRequest, RowEvent, Weir};
 use weir_protocol::FieldInfo;
-use weir_types::Column;
+use weir_types::{Column, ErrorCode};
 
 use crate::json_row::{write_row, write_string};
 use crate::{request, respond};
@@ -19,6 +19,7 @@ use crate::{request, respond};
 const DONE: u16 = 1000;
 const BAD_REQUEST: u16 = 1003;
 const SERVER_ERROR: u16 = 1011;
+const TRY_AGAIN_LATER: u16 = 1013;
 
 /// Upgrades and answers one query; a request for no upgrade is told so, as Vert.x does.
 pub(crate) async fn ws_query(
@@ -81,12 +82,13 @@ async fn answer(
         variables: request.session_variables,
         request_properties: request.request_properties,
         endpoint: Endpoint::WebSocket,
+        command_sequence_number: request.command_sequence_number,
     };
     let answer = weir.query(request).await.map_err(|failure| {
-        let code = if failure.error.http_status() < 500 {
-            BAD_REQUEST
-        } else {
-            SERVER_ERROR
+        let code = match failure.error.code {
+            ErrorCode::CommandQueueTimeout => return (TRY_AGAIN_LATER, failure.error.message),
+            _ if failure.error.http_status() < 500 => BAD_REQUEST,
+            _ => SERVER_ERROR,
         };
         let parsing = if failure.prepared {
             ""

@@ -81,3 +81,19 @@ fn rows_are_seen_long_before_they_are_committed() {
         }
     }
 }
+
+#[test]
+fn a_query_waits_for_the_command_that_it_names() {
+    let server = WeirServer::start(&[("ksql.server.command.response.timeout.ms", "300")]);
+    let http = server.http();
+    let answer = http.ksql(
+        "CREATE STREAM s (id VARCHAR KEY, v INT) \
+         WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
+    );
+    let done = answer[0]["commandSequenceNumber"].as_i64().unwrap();
+    for (sequence, status) in [(done, 200), (-1, 200), (done + 1000, 503)] {
+        let body = json!({"ksql": "SELECT * FROM s;", "commandSequenceNumber": sequence});
+        let response = http.post("/query", &body).unwrap();
+        assert_eq!(response.status, status, "{sequence}");
+    }
+}
