@@ -16,12 +16,13 @@ impl Latch {
         self.opened.notify_all();
     }
 
-    /// Waits until it is open, but no longer than `limit`.
-    pub(crate) fn wait(&self, limit: Duration) {
+    /// Waits until it is open, but no longer than `limit`; whether it is.
+    pub(crate) fn wait(&self, limit: Duration) -> bool {
         let mut open = self.open.lock();
         if !*open {
             self.opened.wait_while_for(&mut open, |open| !*open, limit);
         }
+        *open
     }
 }
 
@@ -32,12 +33,12 @@ mod tests {
     #[test]
     fn whoever_waits_goes_on_when_it_opens_or_at_the_limit() {
         let latch = Latch::default();
-        latch.wait(Duration::from_millis(1));
+        assert!(!latch.wait(Duration::from_millis(1)));
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| latch.wait(Duration::from_secs(3600)));
             latch.open();
-            assert!(waiting.join().is_ok());
+            assert!(waiting.join().is_ok_and(|is_open| is_open));
         });
-        latch.wait(Duration::from_secs(3600));
+        assert!(latch.wait(Duration::from_secs(3600)));
     }
 }

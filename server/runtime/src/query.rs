@@ -31,6 +31,10 @@ pub struct QueryState {
     last_message_ms: AtomicI64,
     /// Opened when it is known where the query begins, or that it does not.
     pub(crate) begins: Latch,
+    /// Tasks given to workers that have not had their state complete yet.
+    awaited: AtomicUsize,
+    /// Opened when no task is awaited any more, or none will come.
+    pub(crate) ready: Latch,
     pub(crate) traffic: Traffic,
     pub(crate) failures: Mutex<Failures>,
     stores: RwLock<HashMap<PartPartition, Arc<TaskState>>>,
@@ -80,6 +84,14 @@ impl QueryState {
         self.dropped.fetch_add(counters.dropped, Ordering::Relaxed);
     }
 
+    /// So many tasks were given to workers.
+    pub(crate) fn tasks_given(&self, count: usize) {
+        self.awaited.store(count, Ordering::Release);
+        if count == 0 {
+            self.ready.open();
+        }
+    }
+
     pub(crate) fn task_opened(&self, task: PartPartition, state: Option<&Arc<TaskState>>) {
         self.tasks.fetch_add(1, Ordering::AcqRel);
         self.restoring.fetch_add(1, Ordering::AcqRel);
@@ -90,6 +102,15 @@ impl QueryState {
 
     pub(crate) fn task_restored(&self) {
         self.restoring.fetch_sub(1, Ordering::AcqRel);
+        let one_less = |awaited: usize| awaited.checked_sub(1);
+        let relaxed = Ordering::Relaxed;
+        if self
+            .awaited
+            .fetch_update(Ordering::AcqRel, relaxed, one_less)
+            == Ok(1)
+        {
+            self.ready.open();
+        }
     }
 
     pub(crate) fn task_closed(&self, task: PartPartition, was_restoring: bool) {
@@ -217,5 +238,37 @@ impl QueryContext {
             })
             .unwrap_or_default();
         options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_query_is_ready_when_the_last_of_its_tasks_has_its_state() {
+        let state = QueryState::default();
+        let is_ready = || state.ready.wait(Duration::ZERO);
+        state.tasks_given(2);
+        for partition in 0..2 {
+            assert!(!is_ready());
+            state.task_opened((0, partition), None);
+            assert!(!is_ready());
+            state.task_restored();
+        }
+        assert!(is_ready());
+        // Restoring again later, after a rebalance, is told by the stores themselves.
+        state.tasks_given(1);
+        assert!(is_ready());
+    }
+
+    #[test]
+    fn a_query_without_tasks_here_is_ready() {
+        let state = QueryState::default();
+        assert!(!state.ready.wait(Duration::ZERO));
+        state.tasks_given(0);
+        assert!(state.ready.wait(Duration::ZERO));
     }
 }

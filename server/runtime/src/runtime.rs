@@ -53,6 +53,9 @@ const STOPPING: Duration = Duration::from_secs(60);
 /// How long a started query may take to know where it begins before its client is answered.
 const SETTLING: Duration = Duration::from_secs(5);
 
+/// How long whoever reads the state of a query waits while the query is being started.
+const STARTING: Duration = Duration::from_secs(3);
+
 /// Runs queries on Kafka. Dropping it stops everything in order.
 pub struct Runtime {
     shared: Arc<Shared>,
@@ -131,6 +134,13 @@ impl Runtime {
         if let Some(state) = state {
             state.begins.wait(SETTLING);
         }
+    }
+
+    /// Waits until the tasks of a query that was started a moment ago have their state; whether
+    /// they have. One that cannot start, or has much to restore, is not waited for long.
+    pub fn await_state(&self, id: &str) -> bool {
+        let state = self.queries.read().get(id).cloned();
+        state.is_some_and(|state| state.ready.wait(STARTING))
     }
 
     /// Stops a query and keeps all it has: started again it goes on.

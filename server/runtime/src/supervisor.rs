@@ -308,6 +308,8 @@ impl Supervisor {
             self.shared.config.retry_max,
         );
         if let Some(entry) = self.queries.get_mut(query) {
+            // Nobody should wait for what may never come.
+            entry.state.ready.open();
             let mut failures = entry.state.failures.lock();
             if entry.prepare_at.is_some_and(|at| at > Instant::now()) {
                 // Tasks on other workers fail of the same cause: one wait for all.
@@ -414,6 +416,7 @@ impl Supervisor {
         };
         entry.context = Some(context);
         entry.prepare_at = None;
+        entry.state.tasks_given(seeds.len());
         for seed in seeds {
             let index = team + seed.slot as usize % self.team;
             if !entry.workers.contains(&index) {

@@ -52,6 +52,10 @@ pub(super) fn answer(
     let Some(info) = weir.fleet.materialized(&query.id) else {
         return Err(not_yet(name));
     };
+    // Whoever made a table asks for it at once.
+    if !weir.fleet.runtime().await_state(&query.id) {
+        return Err(not_yet(name));
+    }
     // Those of the store: the sink's topic may have another number.
     let Some(partitions) = weir.fleet.runtime().partitions(&query.id, info.part) else {
         return Err(not_yet(name));
