@@ -235,7 +235,14 @@ pub fn parse_double(text: &str) -> Option<f64> {
 /// 60 bits that fit are dropped but for a sticky bit, which keeps the rounding right.
 fn parse_hex_double(text: &str) -> Option<f64> {
     let (mantissa, exponent) = text.split_once(['p', 'P'])?;
-    let mut exponent = i64::from(exponent.parse::<i32>().ok()?);
+    let power = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+    if power.is_empty() || !power.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // Beyond this every double is zero or infinite, however many digits follow.
+    const FAR: i64 = 1 << 40;
+    let far = if exponent.starts_with('-') { -FAR } else { FAR };
+    let mut exponent = exponent.parse().map_or(far, |e: i64| e.clamp(-FAR, FAR));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;
@@ -468,6 +475,8 @@ mod tests {
             ("0x1.8p-1074", Some(1e-323)),
             ("0x1p2000", Some(f64::INFINITY)),
             ("0x1p-2000", Some(0.0)),
+            ("0x1p99999999999999999999", Some(f64::INFINITY)),
+            ("0x1p+-1", None),
             ("-0x.1p4", Some(-1.0)),
             ("infinity", None),
             ("inf", None),

@@ -2,6 +2,7 @@
 
 use arrow::datatypes::i256;
 use num_bigint::BigInt;
+use weir_types::java;
 
 use super::decimal;
 
@@ -68,80 +69,9 @@ pub fn parse_integer(text: &str, min: i64, max: i64) -> Result<i64, String> {
 /// The message for the user, if `text` is none.
 pub fn parse_double(text: &str) -> Result<f64, String> {
     let invalid = || format!("For input string: \"{text}\"");
-    let trimmed = trim(text);
-    let number = trimmed
-        .strip_suffix(['d', 'D', 'f', 'F'])
-        .unwrap_or(trimmed);
-    let unsigned = number.strip_prefix(['-', '+']).unwrap_or(number);
-    // Rust also reads words (inf, nan), which begin with letters.
-    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return Err(invalid());
-    }
-    let value = match unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X")) {
-        Some(hex) => parse_hex(hex)
-            .map(|size| if number.starts_with('-') { -size } else { size })
-            .ok_or_else(invalid)?,
-        None => number.parse::<f64>().map_err(|_| invalid())?,
-    };
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err(invalid())
-    }
-}
-
-/// A hexadecimal double behind its `0x`: `1.8p3`, the digits times two to the exponent, which must
-/// be given; rounded once, to the nearest double, ties to even.
-fn parse_hex(text: &str) -> Option<f64> {
-    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = whole.len() + fraction.len();
-    let unsigned = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-    if digits == 0 || unsigned.is_empty() || !unsigned.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    // Beyond this every double is zero or infinite.
-    const FAR: i64 = 1 << 40;
-    let far = if exponent.starts_with('-') { -FAR } else { FAR };
-    let exponent = exponent.parse().map_or(far, |e: i64| e.clamp(-FAR, FAR));
-    // The leading 62 bits or so, the last of which stands for all that follow.
-    let (mut bits, mut dropped) = (0u64, 0i64);
-    for c in whole.chars().chain(fraction.chars()) {
-        let digit = u64::from(c.to_digit(16)?);
-        if bits >> 59 == 0 {
-            bits = bits << 4 | digit;
-        } else {
-            bits |= u64::from(digit != 0);
-            dropped += 4;
-        }
-    }
-    Some(scaled(bits, exponent + dropped - 4 * fraction.len() as i64))
-}
-
-/// `bits` times two to the `exponent`, rounded to nearest, ties to even.
-fn scaled(bits: u64, exponent: i64) -> f64 {
-    if bits == 0 {
-        return 0.0;
-    }
-    let top = 63 - i64::from(bits.leading_zeros()) + exponent;
-    if top > 1023 {
-        return f64::INFINITY;
-    }
-    // The exponent of the last place: 52 below the first, no less than that of the least double.
-    let unit = (top - 52).max(-1074);
-    let cut = unit - exponent;
-    let mantissa = if cut <= 0 {
-        bits << -cut
-    } else if cut > 63 {
-        // Less than half of the least double.
-        0
-    } else {
-        let (kept, rest, half) = (bits >> cut, bits & ((1 << cut) - 1), 1 << (cut - 1));
-        kept + u64::from(rest > half || (rest == half && kept & 1 == 1))
-    };
-    // Two factors, since the least of them is no normal double; both products are exact.
-    let half = unit / 2;
-    mantissa as f64 * 2f64.powi(half as i32) * 2f64.powi((unit - half) as i32)
+    java::parse_double(text)
+        .filter(|value| value.is_finite())
+        .ok_or_else(invalid)
 }
 
 /// A decimal of any scale: unscaled value and scale, which may be negative.
