@@ -53,27 +53,37 @@ impl SessionAggregate {
         Ok(())
     }
 
+    /// Removes from the store the sessions that are gone, and writes these.
+    fn put_all(
+        &mut self,
+        cache: &SessionCache,
+        sessions: &[u32],
+        ctx: &mut Context<'_>,
+    ) -> Result<(), EngineError> {
+        for (group, start, end) in std::mem::take(&mut self.gone) {
+            self.put(cache.key(group), &Found::new(start, end, NONE), None, ctx)?;
+        }
+        let slots: Vec<u32> = sessions.iter().map(|live| cache.get(*live).slot).collect();
+        let values = self.state(cache, &slots)?;
+        for (row, session) in sessions.iter().enumerate() {
+            let live = cache.get(*session);
+            let found = Found::new(live.start, live.end, live.slot);
+            self.put(cache.key(live.group), &found, values.get(row), ctx)?;
+        }
+        Ok(())
+    }
+
     /// Brings the store up to memory.
     pub(super) fn write(
         &mut self,
         cache: &mut SessionCache,
         ctx: &mut Context<'_>,
     ) -> Result<(), EngineError> {
-        for (group, start, end) in std::mem::take(&mut self.gone) {
-            self.put(cache.key(group), &Found::new(start, end, NONE), None, ctx)?;
-        }
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.retain(|session| std::mem::take(&mut cache.get_mut(*session).dirty));
-        let slots: Vec<u32> = dirty
-            .iter()
-            .map(|session| cache.get(*session).slot)
-            .collect();
-        let values = self.state(cache, &slots)?;
-        for (row, session) in dirty.into_iter().enumerate() {
-            let live = *cache.get(session);
-            let found = Found::new(live.start, live.end, live.slot);
-            self.put(cache.key(live.group), &found, values.get(row), ctx)?;
-            cache.slots.release(live.old);
+        self.put_all(cache, &dirty, ctx)?;
+        for session in dirty {
+            cache.slots.release(cache.get(session).old);
             let live = cache.get_mut(session);
             (live.stored, live.published, live.old) = (true, false, NONE);
         }
@@ -89,20 +99,13 @@ impl SessionAggregate {
         cache: &mut SessionCache,
         ctx: &mut Context<'_>,
     ) -> Result<(), EngineError> {
-        for (group, start, end) in std::mem::take(&mut self.gone) {
-            self.put(cache.key(group), &Found::new(start, end, NONE), None, ctx)?;
-        }
         let changed = |session: &&u32| {
             let live = cache.get(**session);
             live.dirty && live.order > self.published
         };
         let sessions: Vec<u32> = self.dirty.iter().filter(changed).copied().collect();
-        let slots: Vec<u32> = sessions.iter().map(|live| cache.get(*live).slot).collect();
-        let values = self.state(cache, &slots)?;
-        for (row, session) in sessions.into_iter().enumerate() {
-            let live = *cache.get(session);
-            let found = Found::new(live.start, live.end, live.slot);
-            self.put(cache.key(live.group), &found, values.get(row), ctx)?;
+        self.put_all(cache, &sessions, ctx)?;
+        for session in sessions {
             cache.get_mut(session).published = true;
         }
         self.published = self.changes;
