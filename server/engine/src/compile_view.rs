@@ -14,6 +14,7 @@ use crate::materialized::{MaterializedView, ViewLayout, ViewStep};
 use crate::ops::groups::StateLayout;
 use crate::ops::session::keys::segment_ms;
 use crate::ops::table_store::TableStore;
+use crate::point::PointLayout;
 
 /// The state behind the filters and projections of a plan: its store, and how it is read. `None`
 /// if nothing keeps the result.
@@ -49,6 +50,7 @@ pub(crate) fn view(root: &LogicalPlan) -> Result<Option<(String, MaterializedVie
         .filter_map(|index| plan.schema().fields().get(*index).cloned())
         .collect();
     let schema = MaterializedView::schema_of(&fields);
+    let point = PointLayout::of(&layout, &steps, &order);
     Ok(Some((
         store,
         MaterializedView {
@@ -56,6 +58,7 @@ pub(crate) fn view(root: &LogicalPlan) -> Result<Option<(String, MaterializedVie
             steps,
             order,
             schema,
+            point,
         },
     )))
 }

@@ -62,6 +62,11 @@ impl Exprs {
         })
     }
 
+    /// The columns that the expressions are, if each is just a column.
+    pub(crate) fn as_columns(&self) -> Option<Vec<usize>> {
+        self.exprs.iter().map(|compiled| compiled.column).collect()
+    }
+
     /// Evaluates all expressions; `present` masks the rows to compute. Errors of rows go to
     /// `failed` with the index of the expression.
     pub(crate) fn evaluate(

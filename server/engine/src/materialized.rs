@@ -15,7 +15,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use weir_state::KvStore;
 use weir_state::codec::key::{KeyReader, from_ordered_i64, ordered_i64, prefix_end};
-use weir_state::codec::{ColumnView, write_key};
+use weir_state::codec::{ColumnView, Scalar, write_key};
 
 use crate::EngineError;
 use crate::batch::take_columns;
@@ -24,6 +24,7 @@ use crate::ops::group_by::window_columns;
 use crate::ops::groups::StateLayout;
 use crate::ops::session::keys::{GROUP_AT, all_sessions, session_bounds, visit_group};
 use crate::ops::table_store::TableStore;
+use crate::point::PointLayout;
 
 /// Which rows are wanted.
 #[derive(Debug, Clone)]
@@ -90,6 +91,8 @@ pub struct MaterializedView {
     /// For each column of the answer but ROWTIME, its position in the query's result.
     pub(crate) order: Vec<usize>,
     pub(crate) schema: SchemaRef,
+    /// The short way to one row, where there is one.
+    pub(crate) point: Option<PointLayout>,
 }
 
 impl fmt::Debug for MaterializedView {
@@ -131,8 +134,8 @@ impl MaterializedView {
                 collect(store, from, to, &mut entries)?;
             }
             Access::Keys(keys) => {
-                for key in keys {
-                    self.lookup(store, key, &mut entries)?;
+                for KeyAccess { key, start, end } in keys {
+                    self.lookup(store, &key_bytes(key)?, *start, *end, &mut entries)?;
                 }
             }
             Access::Range { from, to } => {
@@ -151,25 +154,71 @@ impl MaterializedView {
                 )?;
             }
         }
-        self.rows(&entries)
+        let (columns, rows) = self.columns(&entries)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.schema),
+            columns,
+            &options,
+        )?)
     }
 
+    /// The rows of one key, all its windows: columns as in [`schema`](Self::schema), and how many
+    /// rows. `key`: as [`write_key`] writes the key columns.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_key(
+        &self,
+        store: &dyn KvStore,
+        key: &[u8],
+    ) -> Result<(Vec<ArrayRef>, usize), EngineError> {
+        let anything = (i64::MIN, i64::MAX);
+        let mut entries = Entries::new();
+        self.lookup(store, key, anything, anything, &mut entries)?;
+        self.columns(&entries)
+    }
+
+    /// Whether [`read_scalars`](Self::read_scalars) can be used.
+    pub fn has_scalars(&self) -> bool {
+        self.point.is_some()
+    }
+
+    /// The row of one key, if there is one, without columns: for each of `wanted`, a position
+    /// in [`schema`](Self::schema), its value. `key`: as [`write_key`] writes the key columns.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); and if the view [has no scalars](Self::has_scalars).
+    pub fn read_scalars(
+        &self,
+        store: &dyn KvStore,
+        key: &[u8],
+        wanted: &[usize],
+    ) -> Result<Option<Vec<Scalar<'static>>>, EngineError> {
+        match &self.point {
+            Some(point) => point.read(store, key, wanted),
+            None => Err(EngineError::Internal("not a row of scalars".into())),
+        }
+    }
+
+    /// Finds the entries of a key; `start_of`, `end_of`: least and greatest bound of its windows.
     fn lookup(
         &self,
         store: &dyn KvStore,
-        access: &KeyAccess,
+        key: &[u8],
+        start_of: (i64, i64),
+        end_of: (i64, i64),
         entries: &mut Entries,
     ) -> Result<(), EngineError> {
-        let key = key_bytes(&access.key)?;
         match &self.layout {
             ViewLayout::Rows(_) | ViewLayout::Groups { .. } => {
-                if let Some(value) = store.get(&key)? {
-                    entries.push((key, value));
+                if let Some(value) = store.get(key)? {
+                    entries.push((key.to_vec(), value));
                 }
             }
             ViewLayout::Windows { size, .. } => {
-                let low = access.start.0.max(access.end.0.saturating_sub(*size));
-                let high = access.start.1.min(access.end.1.saturating_sub(*size));
+                let low = start_of.0.max(end_of.0.saturating_sub(*size));
+                let high = start_of.1.min(end_of.1.saturating_sub(*size));
                 let mut next = low;
                 // From each start that is there straight to the key within it.
                 while next <= high {
@@ -177,7 +226,7 @@ impl MaterializedView {
                     else {
                         break;
                     };
-                    let entry = [&ordered_i64(start)[..], &key].concat();
+                    let entry = [&ordered_i64(start)[..], key].concat();
                     if let Some(value) = store.get(&entry)? {
                         entries.push((entry, value));
                     }
@@ -189,14 +238,14 @@ impl MaterializedView {
             }
             ViewLayout::Sessions { segment_ms, .. } => {
                 let keep = |start: i64, end: i64| {
-                    (access.start.0..=access.start.1).contains(&start)
-                        && (access.end.0..=access.end.1).contains(&end)
+                    (start_of.0..=start_of.1).contains(&start)
+                        && (end_of.0..=end_of.1).contains(&end)
                 };
-                let from = access.end.0.max(access.start.0);
+                let from = end_of.0.max(start_of.0);
                 visit_group(
                     store,
                     *segment_ms,
-                    &key,
+                    key,
                     from,
                     &mut |entry, start, end, value| {
                         if keep(start, end) {
@@ -210,7 +259,8 @@ impl MaterializedView {
         Ok(())
     }
 
-    fn rows(&self, entries: &Entries) -> Result<RecordBatch, EngineError> {
+    /// The columns of the answer, and how many rows.
+    fn columns(&self, entries: &Entries) -> Result<(Vec<ArrayRef>, usize), EngineError> {
         let values = || entries.iter().map(|(_, value)| &value[..]);
         let (mut columns, mut ts) = match &self.layout {
             ViewLayout::Rows(layout) => {
@@ -280,13 +330,9 @@ impl MaterializedView {
             }
         }
         let mut answer = crate::batch::project(&columns, &self.order);
-        let options = RecordBatchOptions::new().with_row_count(Some(ts.len()));
+        let rows = ts.len();
         answer.push(Arc::new(Int64Array::from(ts)));
-        Ok(RecordBatch::try_new_with_options(
-            Arc::clone(&self.schema),
-            answer,
-            &options,
-        )?)
+        Ok((answer, rows))
     }
 }
 

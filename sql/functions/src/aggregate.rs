@@ -30,6 +30,11 @@ pub trait Aggregate: Debug + Send + Sync {
     /// Types of the columns that hold the state of one group, as the store keeps them.
     fn state_types(&self) -> Vec<SqlType>;
 
+    /// Whether the state is one column that is the result itself.
+    fn state_is_result(&self) -> bool {
+        false
+    }
+
     /// Whether rows can be taken back (aggregation of a table).
     fn supports_undo(&self) -> bool;
 

@@ -37,6 +37,8 @@ pub(crate) struct StateLayout {
     pub(crate) types: Arc<[DataType]>,
     /// Number of state columns of each function.
     widths: Arc<[usize]>,
+    /// Whether the state columns are the results themselves.
+    pub(crate) are_results: bool,
 }
 
 impl StateLayout {
@@ -52,6 +54,7 @@ impl StateLayout {
             })
             .collect();
         Self {
+            are_results: functions.iter().all(|function| function.state_is_result()),
             functions: functions.into(),
             widths: states.iter().map(Vec::len).collect(),
             types: states.into_iter().flatten().collect(),
@@ -104,6 +107,9 @@ impl StateLayout {
             reader.push(value)?;
         }
         let (columns, ts) = reader.finish()?;
+        if self.are_results {
+            return Ok((columns, ts));
+        }
         let slots: Vec<u32> = (0..ts.len() as u32).collect();
         let mut states = self.states();
         states.iter_mut().for_each(|state| state.resize(ts.len()));

@@ -5,6 +5,7 @@
 mod bounds;
 mod invariance;
 mod operators;
+mod point;
 mod restart;
 mod restore;
 mod through_topics;

@@ -28,6 +28,24 @@ pub fn write_key(columns: &[ColumnView<'_>], row: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a key part of type STRING, as [`write_key`] does of a column.
+pub fn write_text(value: &str, out: &mut Vec<u8>) {
+    out.push(1);
+    write_bytes(value.as_bytes(), out);
+}
+
+/// Appends a key part of type INTEGER, as [`write_key`] does of a column.
+pub fn write_i32(value: i32, out: &mut Vec<u8>) {
+    out.push(1);
+    out.extend_from_slice(&ordered_i32(value));
+}
+
+/// Appends a key part of type BIGINT, as [`write_key`] does of a column.
+pub fn write_i64(value: i64, out: &mut Vec<u8>) {
+    out.push(1);
+    out.extend_from_slice(&ordered_i64(value));
+}
+
 fn write_part(column: &ColumnView<'_>, row: usize, out: &mut Vec<u8>) {
     if column.is_null(row) {
         out.push(0);
@@ -36,9 +54,7 @@ fn write_part(column: &ColumnView<'_>, row: usize, out: &mut Vec<u8>) {
     out.push(1);
     match &column.data {
         ViewData::Boolean(values) => out.push(u8::from(values.value(row))),
-        ViewData::Int32(values) => {
-            out.extend_from_slice(&((values[row] as u32) ^ (1 << 31)).to_be_bytes());
-        }
+        ViewData::Int32(values) => out.extend_from_slice(&ordered_i32(values[row])),
         ViewData::Int64(values) => out.extend_from_slice(&ordered_i64(values[row])),
         ViewData::Float64(values) => {
             let bits = values[row].to_bits();
@@ -75,9 +91,26 @@ fn write_part(column: &ColumnView<'_>, row: usize, out: &mut Vec<u8>) {
     }
 }
 
+fn ordered_i32(value: i32) -> [u8; 4] {
+    ((value as u32) ^ (1 << 31)).to_be_bytes()
+}
+
 /// Eight bytes whose unsigned order is that of `value`.
 pub fn ordered_i64(value: i64) -> [u8; 8] {
     ((value as u64) ^ (1 << 63)).to_be_bytes()
+}
+
+pub(super) fn from_ordered_i32(bytes: [u8; 4]) -> i32 {
+    (u32::from_be_bytes(bytes) ^ (1 << 31)) as i32
+}
+
+pub(super) fn from_ordered_f64(bytes: [u8; 8]) -> f64 {
+    let ordered = u64::from_be_bytes(bytes);
+    f64::from_bits(if ordered >> 63 == 1 {
+        ordered & !(1 << 63)
+    } else {
+        !ordered
+    })
 }
 
 /// The number whose [`ordered_i64`] these bytes are.
@@ -164,18 +197,10 @@ fn read_part(
     match column {
         ColumnBuilder::Boolean(values) => values.push(cursor.byte()? != 0),
         ColumnBuilder::Int32(values) => {
-            values.push((u32::from_be_bytes(cursor.array()?) ^ (1 << 31)) as i32);
+            values.push(from_ordered_i32(cursor.array()?));
         }
         ColumnBuilder::Int64(values) => values.push(from_ordered_i64(cursor.array()?)),
-        ColumnBuilder::Float64(values) => {
-            let ordered = u64::from_be_bytes(cursor.array()?);
-            let bits = if ordered >> 63 == 1 {
-                ordered & !(1 << 63)
-            } else {
-                !ordered
-            };
-            values.push(f64::from_bits(bits));
-        }
+        ColumnBuilder::Float64(values) => values.push(from_ordered_f64(cursor.array()?)),
         ColumnBuilder::Decimal(values) => {
             let mut bytes: [u8; 32] = cursor.array()?;
             bytes[0] ^= 0x80;

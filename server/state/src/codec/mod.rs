@@ -4,6 +4,7 @@
 //!  columns ──ColumnView──► key::write_key   order-preserving, self-delimiting
 //!                 └──────► row::write_row   compact, versioned, self-delimiting
 //!  bytes ──► RowReader / KeyReader ──ColumnBuilder──► columns
+//!       └──► scalar::read_row / read_key ──► Scalars of one row
 //! ```
 //!
 //! Invariant: the bytes are a format on disk. They change only with a new version, and the golden
@@ -12,11 +13,13 @@
 pub mod builder;
 pub mod key;
 pub mod row;
+pub mod scalar;
 pub mod view;
 
 pub use builder::ColumnBuilder;
 pub use key::{KeyReader, write_key};
 pub use row::{ROW_VERSION, RowReader, write_row};
+pub use scalar::{Scalar, ScalarType};
 pub use view::ColumnView;
 
 /// Why bytes cannot be read, or a type not be stored.

@@ -206,6 +206,61 @@ proptest! {
     }
 
     #[test]
+    fn scalars_are_the_values_of_columns(
+        boolean in any::<Option<bool>>(),
+        int in any::<Option<i32>>(),
+        long in any::<Option<i64>>(),
+        double in any::<Option<f64>>(),
+        text in prop::option::of("[\0a\u{ff}é]{0,5}"),
+    ) {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::from(vec![boolean])),
+            Arc::new(Int32Array::from(vec![int])),
+            Arc::new(Int64Array::from(vec![long])),
+            Arc::new(Float64Array::from(vec![double])),
+            Arc::new(StringArray::from(vec![text.as_deref()])),
+        ];
+        let expected = [
+            boolean.map_or(Scalar::Null, Scalar::Boolean),
+            int.map_or(Scalar::Null, Scalar::Int32),
+            long.map_or(Scalar::Null, Scalar::Int64),
+            double.map_or(Scalar::Null, Scalar::Float64),
+            text.as_deref().map_or(Scalar::Null, |text| Scalar::Utf8(text.into())),
+        ];
+        let types: Vec<DataType> = columns.iter().map(|c| c.data_type().clone()).collect();
+        let types = ScalarType::all(&types).unwrap();
+        for (mut bytes, is_key) in [(key_bytes(&columns, 0), true), (row_bytes(&columns, 0), false)] {
+            bytes.push(42);
+            let read = |bytes, out: &mut Vec<_>| if is_key {
+                scalar::read_key(&types, bytes, out)
+            } else {
+                scalar::read_row(&types, bytes, out)
+            };
+            let mut out = Vec::new();
+            prop_assert_eq!(read(&bytes, &mut out).unwrap(), [42].as_slice());
+            prop_assert_eq!(&out, &expected);
+            for len in 0..bytes.len() - 1 {
+                prop_assert!(read(&bytes[..len], &mut Vec::new()).is_err());
+            }
+        }
+        let mut parts = key_bytes(&columns[..1], 0);
+        match int {
+            Some(int) => key::write_i32(int, &mut parts),
+            None => parts.push(0),
+        }
+        match long {
+            Some(long) => key::write_i64(long, &mut parts),
+            None => parts.push(0),
+        }
+        parts.extend(key_bytes(&columns[3..4], 0));
+        match &text {
+            Some(text) => key::write_text(text, &mut parts),
+            None => parts.push(0),
+        }
+        prop_assert_eq!(parts, key_bytes(&columns, 0));
+    }
+
+    #[test]
     fn any_rows_read_back(
         rows in prop::collection::vec(
             (any::<Option<i64>>(), any::<Option<String>>(), any::<Option<Vec<u8>>>(), any::<i128>()),

@@ -105,6 +105,16 @@ impl KvStore for RocksStore {
         }
     }
 
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if let Found::Known(value) = self.shared.overlay.read().get(key) {
+            return Ok(value.map(<[u8]>::to_vec));
+        }
+        let mut found = [None];
+        self.fetch(&[key], &[0], &mut found)?;
+        let [value] = found;
+        Ok(value)
+    }
+
     fn put(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: i64) -> Result<()> {
         if !self.owner {
             return Err(self.read_only());

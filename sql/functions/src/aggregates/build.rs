@@ -60,7 +60,9 @@ pub(super) fn count(call: AggregateCall<'_>) -> Built {
     let state = vec![SqlType::Bigint];
     let states = Counts::default;
     Ok(Arc::new(
-        Definition::new(call.name, call.arg_types, SqlType::Bigint, state, states).with_undo(),
+        Definition::new(call.name, call.arg_types, SqlType::Bigint, state, states)
+            .with_undo()
+            .with_result_as_state(),
     ))
 }
 
@@ -68,7 +70,7 @@ pub(super) fn count(call: AggregateCall<'_>) -> Built {
 fn sum_of<T: Summable, A: Addends>(call: AggregateCall<'_>, number: SqlType) -> Built {
     let (args, state) = (call.arg_types, vec![number.clone()]);
     let definition = Definition::new(call.name, args, number, state, Sums::<T, A>::default);
-    Ok(Arc::new(definition.with_undo()))
+    Ok(Arc::new(definition.with_undo().with_result_as_state()))
 }
 
 pub(super) fn sum(call: AggregateCall<'_>) -> Built {
@@ -138,7 +140,7 @@ fn extreme_of<const MAX: bool>(call: AggregateCall<'_>) -> Built {
             })
         };
     }
-    Ok(Arc::new(match &sql_type {
+    let definition = match &sql_type {
         SqlType::Integer => primitive!(Int32Type),
         SqlType::Bigint => primitive!(Int64Type),
         SqlType::Double => primitive!(Float64Type),
@@ -153,7 +155,8 @@ fn extreme_of<const MAX: bool>(call: AggregateCall<'_>) -> Built {
             TextExtremes::<Bytes>::new(MAX)
         }),
         _ => return Err(unsuitable(&call)),
-    }))
+    };
+    Ok(Arc::new(definition.with_result_as_state()))
 }
 
 pub(super) fn by_offset(call: AggregateCall<'_>) -> Built {

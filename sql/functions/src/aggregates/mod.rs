@@ -48,6 +48,7 @@ struct Definition {
     return_type: SqlType,
     state_types: Vec<SqlType>,
     supports_undo: bool,
+    state_is_result: bool,
     composite: Option<bool>,
     states: Box<dyn Fn() -> Box<dyn GroupStates> + Send + Sync>,
 }
@@ -67,6 +68,7 @@ impl Definition {
             return_type,
             state_types,
             supports_undo: false,
+            state_is_result: false,
             composite: None,
             states: Box::new(move || Box::new(states())),
         }
@@ -75,6 +77,12 @@ impl Definition {
     /// The same, able to take rows back.
     fn with_undo(mut self) -> Self {
         self.supports_undo = true;
+        self
+    }
+
+    /// The same, whose state is one column that is the result itself.
+    fn with_result_as_state(mut self) -> Self {
+        self.state_is_result = true;
         self
     }
 
@@ -110,6 +118,10 @@ impl Aggregate for Definition {
 
     fn state_types(&self) -> Vec<SqlType> {
         self.state_types.clone()
+    }
+
+    fn state_is_result(&self) -> bool {
+        self.state_is_result
     }
 
     fn supports_undo(&self) -> bool {

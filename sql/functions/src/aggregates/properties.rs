@@ -149,6 +149,10 @@ proptest! {
                 }
             }
             prop_assert_eq!(all_results(batched.as_ref()), all_results(single.as_ref()), "{:?}", call);
+            if aggregate.state_is_result() {
+                let all = [0, 1, 2];
+                prop_assert_eq!(batched.save(&all), [batched.results(&all)], "{:?}", call);
+            }
             let results = batched.results(&[0]);
             prop_assert_eq!(results.data_type(), &aggregate.return_type().to_arrow());
         }
