@@ -12,14 +12,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use parking_lot::{Mutex, RwLock};
-use weir_engine::{Access, MaterializedInfo, TaskOptions, Topology};
+use weir_engine::{Access, EngineError, MaterializedInfo, TaskOptions, Topology};
 use weir_formats::{Side, encoder};
 use weir_kafka::{Admin, ClientConfig, Producer, Role, TopicHandle};
 use weir_planner::catalog::SourceInfo;
 use weir_protocol::QueryError;
 use weir_runtime::{Guarantee, OffsetReset, QueryOptions, QuerySpec, Runtime, RuntimeConfig};
+use weir_state::KvStore;
 use weir_types::ColumnRole;
 use weir_types::records::{EncodedBatch, EncodedColumn};
 
@@ -276,6 +277,20 @@ impl Fleet {
         Ok(batches)
     }
 
+    /// Reads one key of a query's result, as `read` does from a store.
+    pub fn read_key<T>(
+        &self,
+        id: &str,
+        info: &MaterializedInfo,
+        partition: u32,
+        read: impl FnOnce(&dyn KvStore) -> Result<T, EngineError>,
+    ) -> Result<T, String> {
+        self.runtime
+            .read_store(id, info.part, partition, &info.store, read)
+            .map_err(|e| e.to_string())?
+            .map_err(|e| e.to_string())
+    }
+
     /// Group of a running query.
     pub fn running_group(&self, id: &str) -> Option<String> {
         self.running.read().get(id).map(|r| r.group.clone())
@@ -367,7 +382,7 @@ fn encode(row: &PreparedRow) -> Result<EncodedBatch, String> {
 /// The partition that a key of the source goes to.
 pub(crate) fn partition_of(
     source: &SourceInfo,
-    key: &[arrow::array::ArrayRef],
+    key: &[ArrayRef],
     partitions: u32,
 ) -> Result<u32, String> {
     let columns: Vec<_> = source

@@ -36,4 +36,6 @@ pub use api::{
     RowStream, ServerInfo,
 };
 pub use inserter::Inserter;
+pub use query::{Lookup, LookupRows};
 pub use weir::{Health, QueryFailure, RELEASE, StartError, VERSION, Weir};
+pub use weir_engine::Scalar;

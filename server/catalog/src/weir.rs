@@ -28,6 +28,7 @@ use crate::fleet::Fleet;
 use crate::inserter::Inserter;
 use crate::metastore::{Metastore, Topics};
 use crate::push::PushRegistry;
+use crate::query::Lookup;
 use crate::request::Session;
 use crate::topics::ClusterTopics;
 use crate::{processing_log, query, request};
@@ -287,6 +288,12 @@ impl Weir {
                 prepared: true,
             }),
         }
+    }
+
+    /// The rows of a pull query by key, if one of its kind was planned a moment ago and it sets
+    /// nothing but the key: the short way of [`query`](Self::query). `None`: take the long way.
+    pub fn look_up(&self, sql: &str) -> Option<Lookup> {
+        query::find(self, sql)
     }
 
     /// `POST /close-query`: whether there was such a query.

@@ -18,19 +18,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::ArrayRef;
 use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::scalar::ScalarValue;
 use indexmap::IndexMap;
 use parking_lot::RwLock;
 use serde_json::Value;
-use weir_engine::{Access, KeyAccess, MaterializedInfo};
+use weir_engine::{EngineError, MaterializedInfo, Scalar};
 use weir_parser::ast::{BinaryOp, Expr, ExprKind, Query};
 use weir_planner::catalog::SourceInfo;
 use weir_planner::pull::{PullAccess, PullPlan};
-use weir_types::{Column, SqlType};
+use weir_state::KvStore;
+use weir_types::{Column, FormatKind, SqlType};
 
-use super::pull::{columns_of, rows_of};
+use super::pull::{columns_of, query_id, rows_of};
+use super::shape::{Literal, Shape};
 use crate::api::{QueryRequest, RowStream};
 use crate::config;
 use crate::fleet::partition_of;
@@ -42,106 +44,6 @@ const FRESH: Duration = Duration::from_secs(10);
 
 /// Shapes kept at once; more are those of a client that writes its values into names.
 const CAPACITY: usize = 1000;
-
-/// A statement without its literal.
-struct Shape {
-    text: String,
-    literal: Literal,
-}
-
-/// The only literal of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Literal {
-    Text(String),
-    Number(i64),
-}
-
-impl Shape {
-    /// Takes the literal out of a statement. `None`: there is none, there are several, or there is
-    /// something in it that only the parser understands.
-    fn of(sql: &str) -> Option<Self> {
-        let bytes = sql.as_bytes();
-        let mut text = String::with_capacity(sql.len());
-        let mut literal = None;
-        let mut copied = 0;
-        let mut at = 0;
-        while let Some(byte) = bytes.get(at) {
-            match byte {
-                b'\'' | b'0'..=b'9' => {
-                    let (found, end) = if *byte == b'\'' {
-                        quoted(sql, at)?
-                    } else {
-                        number(bytes, at)?
-                    };
-                    if literal.replace(found).is_some() {
-                        return None;
-                    }
-                    text.push_str(sql.get(copied..at)?);
-                    text.push(if *byte == b'\'' { '\'' } else { '?' });
-                    (at, copied) = (end, end);
-                }
-                // A name, with the digits in it.
-                b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
-                    let rest = bytes.get(at..)?;
-                    let length = rest
-                        .iter()
-                        .position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'));
-                    at += length.unwrap_or(rest.len());
-                }
-                b'`' => {
-                    let length = bytes.get(at + 1..)?.iter().position(|b| *b == b'`')?;
-                    at += length + 2;
-                }
-                // Comments, signs, variables, quoted names of the other kind, odd characters.
-                b'-' | b'/' | b'$' | b'"' | b'@' | b'\\' | b'+' | b'.' | 0x80.. => {
-                    // `alias.column` is a name; what follows decides about a number.
-                    if *byte != b'.' || bytes.get(at + 1).is_none_or(u8::is_ascii_digit) {
-                        return None;
-                    }
-                    at += 1;
-                }
-                _ => at += 1,
-            }
-        }
-        text.push_str(sql.get(copied..)?);
-        Some(Self {
-            text,
-            literal: literal?,
-        })
-    }
-}
-
-/// A text literal that begins at `at`, and where it ends; `''` stands for a quote.
-fn quoted(sql: &str, at: usize) -> Option<(Literal, usize)> {
-    let mut value = String::new();
-    let mut from = at + 1;
-    loop {
-        let rest = sql.get(from..)?;
-        let length = rest.find('\'')?;
-        value.push_str(rest.get(..length)?);
-        from += length + 1;
-        if sql.as_bytes().get(from) != Some(&b'\'') {
-            break;
-        }
-        value.push('\'');
-        from += 1;
-    }
-    // `${name}` inside of a literal is a variable, too.
-    (!value.contains('$')).then_some((Literal::Text(value), from))
-}
-
-/// A whole number that begins at `at`, and where it ends.
-fn number(bytes: &[u8], at: usize) -> Option<(Literal, usize)> {
-    let rest = bytes.get(at..)?;
-    let length = rest.iter().position(|b| !b.is_ascii_digit());
-    let length = length.unwrap_or(rest.len());
-    let behind = rest.get(length);
-    if behind.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')) {
-        return None;
-    }
-    let digits = std::str::from_utf8(rest.get(..length)?).ok()?;
-    Some((Literal::Number(digits.parse().ok()?), at + length))
-}
 
 /// What was planned for a shape.
 pub(super) struct Prepared {
@@ -158,10 +60,76 @@ pub(super) struct Prepared {
     columns: Vec<Column>,
 }
 
+impl Prepared {
+    /// Reads the state of a key: `read` gets the store, and the key as the store has it.
+    fn read<T>(
+        &self,
+        weir: &Weir,
+        literal: &Literal,
+        read: impl FnOnce(&dyn KvStore, &[u8]) -> Result<T, EngineError>,
+    ) -> Option<T> {
+        let mut key = Vec::with_capacity(64);
+        let partition = self.partition(literal, &mut key)?;
+        key.clear();
+        literal.write_store_key(&self.key_type, &mut key)?;
+        weir.fleet
+            .read_key(&self.query_id, &self.info, partition, |store| {
+                read(store, &key)
+            })
+            .ok()
+    }
+
+    /// The columns of the answer for a key, and how many rows.
+    fn columns_of_key(&self, weir: &Weir, literal: &Literal) -> Option<(Vec<ArrayRef>, usize)> {
+        let view = &self.info.view;
+        let (read, rows) = self.read(weir, literal, |store, key| view.read_key(store, key))?;
+        let column = |position: &usize| read.get(*position).cloned();
+        let columns = self.positions.iter().map(column).collect::<Option<_>>()?;
+        Some((columns, rows))
+    }
+
+    /// Where the rows of a key are; `scratch` is used.
+    fn partition(&self, literal: &Literal, scratch: &mut Vec<u8>) -> Option<u32> {
+        if self.source.key_format.format.kind == FormatKind::Kafka {
+            literal.write_kafka_key(&self.key_type, scratch)?;
+            return Some(weir_types::partition::partition_of(
+                scratch,
+                self.partitions,
+            ));
+        }
+        let key = [literal.column(&self.key_type)?];
+        partition_of(&self.source, &key, self.partitions).ok()
+    }
+}
+
 /// What was planned for the shapes seen.
 #[derive(Default)]
 pub(crate) struct Lookups {
     shapes: RwLock<HashMap<String, Arc<Prepared>>>,
+}
+
+/// The answer of a lookup by key.
+pub struct Lookup {
+    prepared: Arc<Prepared>,
+    /// `query_…`
+    pub query_id: String,
+    /// The values.
+    pub rows: LookupRows,
+}
+
+/// Rows of a lookup; values in the order of [`Lookup::columns`].
+pub enum LookupRows {
+    /// At most one row, of plain types.
+    One(Option<Vec<Scalar<'static>>>),
+    /// Columns, and how many rows.
+    Columns(Vec<ArrayRef>, usize),
+}
+
+impl Lookup {
+    /// Columns of the rows, roles as the header shows them.
+    pub fn columns(&self) -> &[Column] {
+        &self.prepared.columns
+    }
 }
 
 /// Answers a query of a known shape. `None`: it is to be planned.
@@ -169,45 +137,38 @@ pub(crate) fn answer(weir: &Weir, request: &QueryRequest) -> Option<RowStream> {
     if !have_no_effect(&request.properties) || !request.request_properties.is_empty() {
         return None;
     }
-    let shape = Shape::of(&request.sql)?;
+    let (prepared, literal) = prepared(weir, &request.sql)?;
+    let (values, rows) = prepared.columns_of_key(weir, &literal)?;
+    let columns = prepared.columns.clone();
+    let batch = columns_of(&columns, values, rows).ok()?;
+    Some(rows_of(batch, columns))
+}
+
+/// The rows of a query of a known shape that sets no properties. `None`: it is to be planned.
+pub(crate) fn find(weir: &Weir, sql: &str) -> Option<Lookup> {
+    let (prepared, literal) = prepared(weir, sql)?;
+    let view = &prepared.info.view;
+    let rows = if view.has_scalars() {
+        LookupRows::One(prepared.read(weir, &literal, |store, key| {
+            view.read_scalars(store, key, &prepared.positions)
+        })?)
+    } else {
+        let (columns, rows) = prepared.columns_of_key(weir, &literal)?;
+        LookupRows::Columns(columns, rows)
+    };
+    Some(Lookup {
+        prepared,
+        query_id: query_id(),
+        rows,
+    })
+}
+
+/// What was planned for a statement's shape, if that still holds.
+fn prepared(weir: &Weir, sql: &str) -> Option<(Arc<Prepared>, Literal)> {
+    let shape = Shape::of(sql)?;
     let prepared = weir.lookups.shapes.read().get(&shape.text)?.clone();
     let current = std::ptr::eq(prepared.store.as_ptr(), Arc::as_ptr(&weir.metastore()));
-    if !current || prepared.made.elapsed() > FRESH {
-        return None;
-    }
-    let key: ArrayRef = match (&prepared.key_type, shape.literal) {
-        (SqlType::String, Literal::Text(text)) => Arc::new(StringArray::from(vec![text])),
-        (SqlType::Integer, Literal::Number(number)) => {
-            Arc::new(Int32Array::from(vec![i32::try_from(number).ok()?]))
-        }
-        (SqlType::Bigint, Literal::Number(number)) => Arc::new(Int64Array::from(vec![number])),
-        _ => return None,
-    };
-    let key = vec![key];
-    let partition = partition_of(&prepared.source, &key, prepared.partitions).ok()?;
-    let anything = (i64::MIN, i64::MAX);
-    let access = Access::Keys(vec![KeyAccess {
-        key,
-        start: anything,
-        end: anything,
-    }]);
-    let read = weir
-        .fleet
-        .read_state(&prepared.query_id, &prepared.info, Some(partition), &access)
-        .ok()?;
-    let columns = &prepared.columns;
-    let batch = match read.into_iter().next() {
-        Some(batch) => {
-            let arrays = prepared
-                .positions
-                .iter()
-                .map(|position| batch.columns().get(*position).cloned())
-                .collect::<Option<Vec<_>>>()?;
-            columns_of(columns, arrays, batch.num_rows()).ok()?
-        }
-        None => RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty())),
-    };
-    Some(rows_of(batch, columns.clone()))
+    (current && prepared.made.elapsed() <= FRESH).then_some((prepared, shape.literal))
 }
 
 /// Whether properties are right and none of them means anything to a lookup: those of Kafka
@@ -308,35 +269,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_of_statements() {
-        let text = |value: &str| Literal::Text(value.to_owned());
-        for (sql, shape, literal) in [
-            (
-                "SELECT C FROM T WHERE ID = 17;",
-                "SELECT C FROM T WHERE ID = ?;",
-                Literal::Number(17),
-            ),
-            (
-                "select T1.C, `a 1` from T1 where 'it''s' = K",
-                "select T1.C, `a 1` from T1 where ' = K",
-                text("it's"),
-            ),
-            (
-                "SELECT * FROM T WHERE K='é'",
-                "SELECT * FROM T WHERE K='",
-                text("é"),
-            ),
-        ] {
-            let found = Shape::of(sql).unwrap();
-            assert_eq!(
-                (found.text.as_str(), found.literal),
-                (shape, literal),
-                "{sql}"
-            );
-        }
-    }
-
-    #[test]
     fn properties_that_a_lookup_does_not_know() {
         for (name, value, expected) in [
             ("auto.offset.reset", "earliest", true),
@@ -349,28 +281,5 @@ mod tests {
             assert_eq!(have_no_effect(&properties), expected, "{name}={value}");
         }
         assert!(have_no_effect(&IndexMap::new()));
-    }
-
-    #[test]
-    fn what_only_the_parser_understands_has_no_shape() {
-        for sql in [
-            "",
-            "SELECT * FROM T;",
-            "SELECT * FROM T WHERE ID = 1 LIMIT 2;",
-            "SELECT * FROM T WHERE ID = -1;",
-            "SELECT * FROM T WHERE ID = 1.5;",
-            "SELECT * FROM T WHERE ID = 1e3;",
-            "SELECT * FROM T WHERE ID = 99999999999999999999;",
-            "SELECT * FROM T WHERE ID = .5;",
-            "SELECT * FROM T WHERE ID = 1 -- one",
-            "SELECT * FROM T /* t */ WHERE ID = 1",
-            "SELECT * FROM ${t} WHERE ID = 1",
-            "SELECT * FROM T WHERE ID = '${id}'",
-            "SELECT * FROM T WHERE ID = 'open",
-            "SELECT * FROM `T WHERE ID = 1",
-            "SELECT \"C\" FROM T WHERE ID = 1",
-        ] {
-            assert!(Shape::of(sql).is_none(), "{sql}");
-        }
     }
 }

@@ -13,6 +13,7 @@ mod lookup;
 mod pull;
 mod push;
 mod scan;
+mod shape;
 
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ use weir_protocol::ApiError;
 use weir_types::{ErrorCode, SqlError};
 
 pub(crate) use explain::explain;
-pub(crate) use lookup::{Lookups, answer as look_up};
+pub use lookup::{Lookup, LookupRows};
+pub(crate) use lookup::{Lookups, answer as look_up, find};
 
 use crate::api::{Answer, Endpoint, QueryRequest, RowStream};
 use crate::config::Overrides;

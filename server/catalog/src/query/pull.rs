@@ -87,6 +87,11 @@ pub(super) fn answer(
     Ok(rows_of(batch, plan.schema.columns().to_vec()))
 }
 
+/// A name for a pull query.
+pub(super) fn query_id() -> String {
+    format!("query_{}", now_ms())
+}
+
 /// An answer of these rows.
 pub(super) fn rows_of(batch: RecordBatch, columns: Vec<Column>) -> RowStream {
     let (sender, rows) = mpsc::channel(2);
@@ -95,7 +100,7 @@ pub(super) fn rows_of(batch: RecordBatch, columns: Vec<Column>) -> RowStream {
     let _ = sender.try_send(RowEvent::Rows { batch, tombstones });
     let _ = sender.try_send(RowEvent::End(EndReason::Completed));
     RowStream {
-        query_id: format!("query_{}", now_ms()),
+        query_id: query_id(),
         kind: QueryKind::PullTable,
         columns,
         rows,
