@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, TimeUnit};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use weir_catalog::Scalar;
 use weir_types::{java, own_scale};
 
 /// Appends row `row` of `columns` as a JSON array.
@@ -22,6 +23,25 @@ pub fn write_row(columns: &[ArrayRef], row: usize, out: &mut String) {
             out.push(',');
         }
         write_value(column.as_ref(), row, false, out);
+    }
+    out.push(']');
+}
+
+/// Appends a row of scalars as a JSON array, as [`write_row`] does one of columns.
+pub(crate) fn write_scalars(row: &[Scalar<'_>], out: &mut String) {
+    out.push('[');
+    for (i, value) in row.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        match value {
+            Scalar::Null => out.push_str("null"),
+            Scalar::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
+            Scalar::Int32(value) => number(Some(value), out),
+            Scalar::Int64(value) => number(Some(value), out),
+            Scalar::Float64(value) => write_double(*value, out),
+            Scalar::Utf8(text) => write_string(text, out),
+        }
     }
     out.push(']');
 }
@@ -247,5 +267,30 @@ mod tests {
             "[9007199254740993,11.0,\"Infinity\",\"a\\\"b\\\\c\\uD83D\\uDE00\",\"AQID\",\
              \"2024-05-01\",\"10:20:30\",\"2024-05-01T10:20:30.123\",1.20]"
         );
+    }
+    #[test]
+    fn scalars_are_written_as_columns_are() {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::from(vec![true])),
+            Arc::new(Int32Array::from(vec![i32::MIN])),
+            Arc::new(Int64Array::from(vec![i64::MAX])),
+            Arc::new(Float64Array::from(vec![1e10])),
+            Arc::new(Float64Array::from(vec![f64::NAN])),
+            Arc::new(StringArray::from(vec!["\"\u{1}é\u{1F600}"])),
+            Arc::new(StringArray::from(vec![None::<&str>])),
+        ];
+        let row = [
+            Scalar::Boolean(true),
+            Scalar::Int32(i32::MIN),
+            Scalar::Int64(i64::MAX),
+            Scalar::Float64(1e10),
+            Scalar::Float64(f64::NAN),
+            Scalar::Utf8("\"\u{1}é\u{1F600}".into()),
+            Scalar::Null,
+        ];
+        let (mut expected, mut out) = (String::new(), String::new());
+        write_row(&columns, 0, &mut expected);
+        write_scalars(&row, &mut out);
+        assert_eq!(out, expected);
     }
 }

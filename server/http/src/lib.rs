@@ -2,8 +2,9 @@
 //! axum.
 //!
 //! ```text
-//!  listener ─► (TLS) ─► HTTP/1.1, HTTP/2 (prior knowledge or Upgrade), WebSocket on one port
+//!  listener ─► lane ─► (TLS) ─► HTTP/1.1, HTTP/2 (prior knowledge or Upgrade), WebSocket on one port
 //!     │
+//!     ├─ quick       pull queries by key, before any routing
 //!     ├─ plain       /info /healthcheck /status /clusterStatus /v1/metadata /chc
 //!     ├─ statements  /ksql                    request ─► catalog ─► entities
 //!     ├─ query       /query /query-stream /close-query    rows as they come, one chunk each
@@ -19,12 +20,15 @@ mod cors;
 mod h2c;
 mod inserts;
 mod json_row;
+mod lanes;
 mod plain;
 mod print;
 mod proto_row;
 mod query;
+mod quick;
 mod request;
 mod respond;
+mod rows;
 mod server;
 mod statements;
 mod tls;

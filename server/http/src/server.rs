@@ -17,13 +17,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use weir_catalog::Weir;
 
 use crate::cors::{Cors, Verdict};
+use crate::lanes::Lanes;
 use crate::tls::Tls;
-use crate::{h2c, inserts, plain, query, respond, statements, websocket};
+use crate::{h2c, inserts, plain, query, quick, respond, statements, websocket};
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum ServeError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There are no threads to serve with.
+    #[error("cannot start a thread: {0}")]
+    Threads(std::io::Error),
 }
 
 /// A listening HTTP server.
@@ -59,7 +63,14 @@ impl HttpServer {
         let address = listener.local_addr().map_err(bind)?;
         let (stop, stopped) = watch::channel(false);
         let is_tls = tls.is_some();
-        let task = tokio::spawn(accept(listener, tls, router(weir), stopped));
+        let service = Routes {
+            router: router(weir.clone()),
+            quick: Some(weir),
+            upgrades: !is_tls,
+        };
+        let serve = move |stream| spawn(stream, tls.clone(), service.clone());
+        let lanes = Lanes::start(serve).map_err(ServeError::Threads)?;
+        let task = tokio::spawn(accept(listener, lanes, stopped));
         Ok(Self {
             address,
             is_tls,
@@ -182,76 +193,66 @@ fn trim_slash(uri: &mut Uri) {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    tls: Option<Tls>,
-    router: Router,
-    stopped: watch::Receiver<bool>,
-) {
-    let service = Routes {
-        router,
-        upgrades: tls.is_none(),
-        stopped: stopped.clone(),
-    };
-    let mut stop = stopped.clone();
+/// Takes connections until the server stops, which closes them.
+async fn accept(listener: TcpListener, mut lanes: Lanes, mut stopped: watch::Receiver<bool>) {
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file handles or a connection that vanished: the listener lives on.
-                    tracing::warn!(%error, "connection not accepted");
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            },
-            _ = stop.changed() => return,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
+        // As a plain socket, since a lane has an event loop of its own.
+        match accepted.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => lanes.give(stream).await,
+            Err(error) => {
+                // Out of file handles or a connection that vanished: the listener lives on.
+                tracing::warn!(%error, "connection not accepted");
+                tokio::task::yield_now().await;
+            }
         }
-        let (service, stopped) = (service.clone(), stopped.clone());
-        match tls.clone() {
-            None => {
-                tokio::spawn(serve(stream, service, stopped));
-            }
-            Some(tls) => {
-                tokio::spawn(async move {
-                    if let Some(stream) = tls.accept(stream).await {
-                        serve(stream, service, stopped).await;
-                    }
-                });
-            }
+    }
+    drop(listener);
+    // Its end is waited for by whoever stops the server.
+    let _ = tokio::task::spawn_blocking(move || lanes.stop()).await;
+}
+
+/// Serves a connection on the lane that this is called on.
+fn spawn(stream: std::net::TcpStream, tls: Option<Tls>, service: Routes) {
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "connection not accepted");
+            return;
+        }
+    };
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    match tls {
+        None => {
+            tokio::spawn(serve(stream, service));
+        }
+        Some(tls) => {
+            tokio::spawn(async move {
+                if let Some(stream) = tls.accept(stream).await {
+                    serve(stream, service).await;
+                }
+            });
         }
     }
 }
 
-/// Serves one connection until it or the server ends.
-async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: Routes,
-    mut stopped: watch::Receiver<bool>,
-) {
+/// Serves one connection until it ends.
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Routes) {
     let service = TowerToHyperService::new(service);
     let builder = auto::Builder::new(TokioExecutor::new());
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    tokio::select! {
-        ended = connection => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "connection ended");
-            }
-        }
-        _ = stopped.changed() => {}
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "connection ended");
     }
 }
 
 /// Goes on in HTTP/2 on a connection that was upgraded, its first request given as frames.
-async fn serve_upgraded(
-    upgrade: hyper::upgrade::OnUpgrade,
-    frames: Vec<u8>,
-    service: Routes,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn serve_upgraded(upgrade: hyper::upgrade::OnUpgrade, frames: Vec<u8>, service: Routes) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
@@ -263,24 +264,20 @@ async fn serve_upgraded(
     let service = TowerToHyperService::new(service);
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .serve_connection(stream, service);
-    tokio::select! {
-        ended = connection => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "connection ended");
-            }
-        }
-        _ = stopped.changed() => {}
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "connection ended");
     }
 }
 
-/// The router behind what must come before routing: the rewrite of the path, and the upgrade to
-/// HTTP/2.
+/// The router behind what must come before routing: lookups by key, the rewrite of the path, and
+/// the upgrade to HTTP/2.
 #[derive(Clone)]
 struct Routes {
     router: Router,
+    /// Who answers lookups.
+    quick: Option<Arc<Weir>>,
     /// Whether a connection may be upgraded to HTTP/2; over TLS that is agreed by ALPN.
     upgrades: bool,
-    stopped: watch::Receiver<bool>,
 }
 
 impl Routes {
@@ -291,8 +288,7 @@ impl Routes {
             return respond::response(400, None, axum::body::Body::empty());
         };
         let frames = h2c::frames(&parts, &body.to_bytes());
-        let stopped = self.stopped.clone();
-        tokio::spawn(serve_upgraded(upgrade, frames, self, stopped));
+        tokio::spawn(serve_upgraded(upgrade, frames, self));
         h2c::switching()
     }
 }
@@ -311,6 +307,17 @@ impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for Routes {
 
     fn call(&mut self, mut request: hyper::Request<hyper::body::Incoming>) -> Self::Future {
         use futures::future::Either;
+        if let Some((weir, endpoint)) = self.quick.clone().zip(quick::endpoint(&request)) {
+            let mut router = self.router.clone();
+            return Either::Right(Box::pin(async move {
+                match quick::answer(&weir, endpoint, request).await {
+                    Ok(response) => Ok(response),
+                    Err(request) => {
+                        tower_service::Service::<Request>::call(&mut router, request).await
+                    }
+                }
+            }));
+        }
         if self.upgrades && h2c::is_wanted(&request) {
             let upgraded = self.clone().upgrade(request);
             return Either::Right(Box::pin(async { Ok(upgraded.await) }));
@@ -343,7 +350,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_asks_for_h2c_is_answered_in_http_2() {
-        let (_stop, stopped) = watch::channel(false);
         let echo = |request: Request| async move {
             let path = request.uri().to_string();
             let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -351,11 +357,11 @@ mod tests {
         };
         let service = Routes {
             router: Router::new().route("/ksql", post(echo)),
+            quick: None,
             upgrades: true,
-            stopped: stopped.clone(),
         };
         let (mut client, server) = tokio::io::duplex(1 << 16);
-        tokio::spawn(serve(server, service, stopped));
+        tokio::spawn(serve(server, service));
         client
             .write_all(
                 b"POST /ksql?a=b HTTP/1.1\r\nHost: h:1\r\nConnection: Upgrade, HTTP2-Settings\r\n\

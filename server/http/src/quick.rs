@@ -1,0 +1,197 @@
+//! Pull queries by key, answered before a request is routed.
+//!
+//! ```text
+//!  POST /query, /query-stream ─► {"sql": …} and nothing else ─► Weir::look_up ─► rows, one chunk
+//!         └ anything else, or nothing known ─► the routes, with the body as it came
+//! ```
+//!
+//! Such queries are the most frequent ones by far, and small: routing, a channel for rows and a
+//! stream of chunks would each cost as much as the lookup.
+//!
+//! Invariant: the answer is byte for byte that of the routes, but for where its chunks end.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::header::{ORIGIN, UPGRADE};
+use axum::http::{HeaderMap, Method, Version};
+use axum::response::Response;
+use http_body::Frame;
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use weir_catalog::{Endpoint, Weir};
+
+use crate::rows::{self, RowFormat};
+use crate::{query, respond};
+
+/// Longest body that is looked at, bytes.
+const LONGEST: u64 = 4096;
+
+/// The endpoint of a request that may be such a query.
+pub(crate) fn endpoint<B: HttpBody>(request: &axum::http::Request<B>) -> Option<Endpoint> {
+    let endpoint = match request.uri().path() {
+        "/query-stream" => Endpoint::QueryStream,
+        "/query" => Endpoint::Query,
+        _ => return None,
+    };
+    let headers = request.headers();
+    let plain = request.method() == Method::POST
+        && request.version() >= Version::HTTP_11
+        && !headers.contains_key(ORIGIN)
+        && !headers.contains_key(UPGRADE)
+        && request
+            .body()
+            .size_hint()
+            .exact()
+            .is_some_and(|length| length <= LONGEST);
+    plain.then_some(endpoint)
+}
+
+/// Answers a request, or gives it back for the routes.
+pub(crate) async fn answer(
+    weir: &Arc<Weir>,
+    endpoint: Endpoint,
+    request: hyper::Request<hyper::body::Incoming>,
+) -> Result<Response, Request> {
+    let (parts, mut body) = request.into_parts();
+    let mut whole = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) if whole.is_empty() => whole = data,
+            Ok(Ok(data)) => whole = Bytes::from([whole, data].concat()),
+            // Trailers.
+            Ok(Err(_)) => {}
+            // The client went away or broke the protocol: as the routes see it.
+            Err(error) => return Err(Request::from_parts(parts, broken(error))),
+        }
+    }
+    match lookup(weir, endpoint, &parts.headers, &whole) {
+        Some(response) => Ok(response),
+        None => Err(Request::from_parts(parts, Body::from(whole))),
+    }
+}
+
+/// A body that fails when it is read.
+fn broken(error: hyper::Error) -> Body {
+    Body::from_stream(futures::stream::once(async move { Err::<Bytes, _>(error) }))
+}
+
+fn lookup(weir: &Weir, endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> Option<Response> {
+    if weir.not_ready().is_some() {
+        return None;
+    }
+    let format = query::row_format(headers, endpoint)?;
+    let found = weir.look_up(&statement(endpoint, body)?)?;
+    if endpoint == Endpoint::Query && query::is_older(weir) || format == RowFormat::Protobuf {
+        return None;
+    }
+    let text = rows::whole(&found, format);
+    let body = Body::new(Chunk(Some(Bytes::from(text))));
+    Some(respond::response(200, Some(format.content_type()), body))
+}
+
+/// What a request may hold: a statement, and nothing that changes what it means.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Members<'a> {
+    #[serde(borrow)]
+    sql: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ksql: Option<Cow<'a, str>>,
+    properties: Option<HashMap<String, IgnoredAny>>,
+    streams_properties: Option<HashMap<String, IgnoredAny>>,
+    session_variables: Option<HashMap<String, IgnoredAny>>,
+    request_properties: Option<HashMap<String, IgnoredAny>>,
+}
+
+/// The statement of a request that holds nothing else. `None`: the request is to be read in full.
+fn statement(endpoint: Endpoint, body: &[u8]) -> Option<Cow<'_, str>> {
+    let members: Members<'_> = serde_json::from_slice(body).ok()?;
+    let sets = [
+        members.properties,
+        members.streams_properties,
+        members.session_variables,
+        members.request_properties,
+    ];
+    if sets.iter().flatten().any(|set| !set.is_empty()) {
+        return None;
+    }
+    match (endpoint, members.sql, members.ksql) {
+        (Endpoint::QueryStream, Some(sql), None) | (Endpoint::Query, None, Some(sql)) => Some(sql),
+        _ => None,
+    }
+}
+
+/// A body of one chunk, whose length the head does not tell, as that of every answer with rows.
+struct Chunk(Option<Bytes>);
+
+impl HttpBody for Chunk {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|text| Ok(Frame::data(text))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_of_requests_that_set_nothing() {
+        for (endpoint, body, expected) in [
+            (Endpoint::QueryStream, r#"{"sql":"S"}"#, Some("S")),
+            (
+                Endpoint::QueryStream,
+                r#"{"properties":{},"sql":"a\nb","sessionVariables":null}"#,
+                Some("a\nb"),
+            ),
+            (
+                Endpoint::Query,
+                r#" {"ksql":"S","streamsProperties":{},"requestProperties":{}} "#,
+                Some("S"),
+            ),
+            (Endpoint::QueryStream, r#"{"ksql":"S"}"#, None),
+            (Endpoint::Query, r#"{"sql":"S"}"#, None),
+            (Endpoint::Query, r#"{"sql":"S","ksql":"S"}"#, None),
+            (Endpoint::QueryStream, r#"{"sql":null}"#, None),
+            (Endpoint::QueryStream, r#"{"sql":1}"#, None),
+            (Endpoint::QueryStream, r#"{"sql":"S","sql":"T"}"#, None),
+            (
+                Endpoint::QueryStream,
+                r#"{"sql":"S","properties":{"a":1}}"#,
+                None,
+            ),
+            (
+                Endpoint::QueryStream,
+                r#"{"sql":"S","properties":[]}"#,
+                None,
+            ),
+            (
+                Endpoint::Query,
+                r#"{"ksql":"S","commandSequenceNumber":1}"#,
+                None,
+            ),
+            (Endpoint::Query, r#"{"ksql":"S"} {}"#, None),
+            (Endpoint::Query, "", None),
+        ] {
+            let found = statement(endpoint, body.as_bytes());
+            assert_eq!(found.as_deref(), expected, "{body}");
+        }
+    }
+}
