@@ -59,6 +59,69 @@ fn a_lookup_that_was_asked_before_reads_the_table_of_now() {
     soon("a", vec![json!("a"), json!(8), json!(2)]);
 }
 
+/// A request that sets nothing is answered before it is routed; one with a property is routed.
+#[test]
+fn the_short_way_of_a_lookup_answers_as_the_routes_do() {
+    let server = WeirServer::start(&[]);
+    let http = server.http();
+    http.ksql(
+        "CREATE STREAM s (id INT KEY, v DOUBLE, w STRING) \
+         WITH (KAFKA_TOPIC='s', FORMAT='JSON', PARTITIONS=2);\
+         CREATE TABLE plain AS SELECT id, COUNT(*) AS n, SUM(v) AS total, MAX(w) AS last \
+         FROM s GROUP BY id;\
+         CREATE TABLE computed AS SELECT id, AVG(v) AS mean, COLLECT_LIST(w) AS words \
+         FROM s GROUP BY id;\
+         CREATE TABLE windows AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 1 HOUR) \
+         GROUP BY id;\
+         INSERT INTO s (id, v, w) VALUES (7, 2.5, 'a\"b'); INSERT INTO s (id, v) VALUES (8, 1e9);",
+    );
+    let masked = |text: &str| {
+        let mut text = text.to_owned();
+        let id = text.find("\"query_").map(|at| at + 1);
+        let end = id.and_then(|at| Some(at + text.get(at..)?.find('"')?));
+        if let Some((at, end)) = id.zip(end) {
+            text.replace_range(at..end, "ID");
+        }
+        text
+    };
+    let types = [
+        "*/*",
+        "application/json",
+        "application/vnd.ksql.v1+json",
+        "application/vnd.ksqlapi.delimited.v1",
+        "application/vnd.ksql.v1+protobuf",
+    ];
+    for (select, table) in [
+        ("*", "plain"),
+        ("n, last, ROWTIME", "plain"),
+        ("*", "computed"),
+        ("*", "windows"),
+    ] {
+        let sql = |id: i32| format!("SELECT {select} FROM {table} WHERE id = {id};");
+        wait_until("the rows", Duration::from_secs(20), || {
+            let found = |id| http.try_query(&sql(id)).is_ok_and(|rows| rows.len() == 1);
+            found(7) && found(8)
+        });
+        for (path, statement, properties) in [
+            ("/query-stream", "sql", "properties"),
+            ("/query", "ksql", "streamsProperties"),
+        ] {
+            for (accept, id) in types.iter().flat_map(|t| [7, 8, 9].map(|id| (t, id))) {
+                let short = json!({statement: sql(id)});
+                let mut routed = short.clone();
+                routed[properties] = json!({"auto.offset.reset": "earliest"});
+                let [short, routed] = [short, routed].map(|body| {
+                    let answer = http.post_accepting(path, accept, &body).unwrap();
+                    assert_eq!(answer.status, 200, "{body}: {}", answer.body);
+                    masked(&answer.body)
+                });
+                assert_eq!(short, routed, "{path} {accept} {}", sql(id));
+                assert!(short.contains("ID"), "{short}");
+            }
+        }
+    }
+}
+
 #[test]
 fn rows_are_seen_long_before_they_are_committed() {
     let server = WeirServer::start(&[("ksql.streams.commit.interval.ms", "60000")]);

@@ -32,15 +32,16 @@ impl Http {
     }
 
     /// Posts JSON and hands over the answer's status and its body, to be read as it comes.
-    fn open(&self, path: &str, body: &Value) -> io::Result<(u16, Body)> {
+    fn open(&self, path: &str, accept: Option<&str>, body: &Value) -> io::Result<(u16, Body)> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let body = body.to_string();
+        let accept = accept.map_or_else(String::new, |types| format!("Accept: {types}\r\n"));
         write!(
             stream,
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+             {accept}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )?;
         let mut reader = BufReader::new(stream);
@@ -73,7 +74,20 @@ impl Http {
     ///
     /// What the connection says: refused, reset, timed out.
     pub fn post(&self, path: &str, body: &Value) -> io::Result<Response> {
-        let (status, mut reader) = self.open(path, body)?;
+        self.whole(path, None, body)
+    }
+
+    /// As [`post`](Self::post), of the media type `accept`.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn post_accepting(&self, path: &str, accept: &str, body: &Value) -> io::Result<Response> {
+        self.whole(path, Some(accept), body)
+    }
+
+    fn whole(&self, path: &str, accept: Option<&str>, body: &Value) -> io::Result<Response> {
+        let (status, mut reader) = self.open(path, accept, body)?;
         let mut body = String::new();
         reader.read_to_string(&mut body)?;
         Ok(Response { status, body })
@@ -145,7 +159,7 @@ impl Http {
     pub fn push(&self, sql: &str) -> Result<Lines, String> {
         let body = json!({"sql": sql, "properties": {"auto.offset.reset": "earliest"}});
         let (status, mut body) = self
-            .open("/query-stream", &body)
+            .open("/query-stream", None, &body)
             .map_err(|e| e.to_string())?;
         if status == 200 {
             return Ok(Lines {
