@@ -1,14 +1,14 @@
 //! Pull queries by key, answered before a request is routed.
 //!
 //! ```text
-//!  POST /query, /query-stream ─► {"sql": …} and nothing else ─► Weir::look_up ─► rows, one chunk
+//!  POST /query, /query-stream ─► {"sql": …} and nothing else ─► Weir::look_up ─► rows, all at once
 //!         └ anything else, or nothing known ─► the routes, with the body as it came
 //! ```
 //!
 //! Such queries are the most frequent ones by far, and small: routing, a channel for rows and a
 //! stream of chunks would each cost as much as the lookup.
 //!
-//! Invariant: the answer is byte for byte that of the routes, but for where its chunks end.
+//! Invariant: the answer is byte for byte that of the routes, its chunks included.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use weir_catalog::{Endpoint, Weir};
 
-use crate::rows::{self, RowFormat};
+use crate::rows::{RowFormat, Whole};
 use crate::{query, respond};
 
 /// Longest body that is looked at, bytes.
@@ -92,8 +92,12 @@ fn lookup(weir: &Weir, endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> 
     if endpoint == Endpoint::Query && query::is_older(weir) || format == RowFormat::Protobuf {
         return None;
     }
-    let text = rows::whole(&found, format);
-    let body = Body::new(Chunk(Some(Bytes::from(text))));
+    let whole = Whole::of(&found, format);
+    let body = Body::new(Chunks {
+        text: Bytes::from(whole.text),
+        ends: whole.ends.into_iter(),
+        at: 0,
+    });
     Some(respond::response(200, Some(format.content_type()), body))
 }
 
@@ -129,10 +133,15 @@ fn statement(endpoint: Endpoint, body: &[u8]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A body of one chunk, whose length the head does not tell, as that of every answer with rows.
-struct Chunk(Option<Bytes>);
+/// A body in chunks that are all there, as that of every answer with rows.
+struct Chunks {
+    text: Bytes,
+    ends: std::vec::IntoIter<usize>,
+    /// Where the next one begins.
+    at: usize,
+}
 
-impl HttpBody for Chunk {
+impl HttpBody for Chunks {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -140,11 +149,15 @@ impl HttpBody for Chunk {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|text| Ok(Frame::data(text))))
+        let Some(end) = self.ends.next() else {
+            return Poll::Ready(None);
+        };
+        let begin = std::mem::replace(&mut self.at, end);
+        Poll::Ready(Some(Ok(Frame::data(self.text.slice(begin..end)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+        self.ends.len() == 0
     }
 }
 

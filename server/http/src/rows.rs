@@ -41,23 +41,47 @@ impl RowFormat {
     }
 }
 
-/// The whole answer of a lookup.
-pub(crate) fn whole(found: &Lookup, format: RowFormat) -> String {
-    let mut writer = RowWriter::new(QueryKind::PullTable, format);
-    let mut text = String::with_capacity(512);
-    writer.header(&found.query_id, found.columns(), &mut text);
-    match &found.rows {
-        LookupRows::One(row) => row
-            .iter()
-            .for_each(|row| writer.row(Cells::Scalars(row), false, &mut text)),
-        LookupRows::Columns(columns, rows) => {
-            (0..*rows).for_each(|row| writer.row(Cells::Columns(columns, row), false, &mut text))
+/// A whole answer and where its chunks end.
+pub(crate) struct Whole {
+    pub(crate) text: String,
+    pub(crate) ends: Vec<usize>,
+}
+
+impl Whole {
+    /// The answer of a lookup, in the chunks in which a stream of its rows would come.
+    pub(crate) fn of(found: &Lookup, format: RowFormat) -> Self {
+        let mut writer = RowWriter::new(QueryKind::PullTable, format);
+        let mut whole = Self {
+            text: String::with_capacity(512),
+            ends: Vec::with_capacity(4),
+        };
+        writer.header(&found.query_id, found.columns(), &mut whole.text);
+        whole.end_chunk();
+        let mut row = |cells| {
+            writer.row(cells, false, &mut whole.text);
+            whole.end_chunk();
+        };
+        match &found.rows {
+            LookupRows::One(one) => one.iter().for_each(|one| row(Cells::Scalars(one))),
+            LookupRows::Columns(columns, rows) => {
+                (0..*rows).for_each(|index| row(Cells::Columns(columns, index)));
+            }
+        }
+        let mut rest = Vec::new();
+        writer.end(None, &mut rest);
+        for part in rest {
+            whole.text.push_str(&part);
+            whole.end_chunk();
+        }
+        whole
+    }
+
+    /// What was written since the last one is a chunk.
+    fn end_chunk(&mut self) {
+        if self.ends.last().copied().unwrap_or(0) < self.text.len() {
+            self.ends.push(self.text.len());
         }
     }
-    let mut end = Vec::new();
-    writer.end(None, &mut end);
-    end.iter().for_each(|part| text.push_str(part));
-    text
 }
 
 /// The values of a row.
