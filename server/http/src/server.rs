@@ -244,7 +244,9 @@ fn spawn(stream: std::net::TcpStream, tls: Option<Tls>, service: Routes) {
 /// Serves one connection until it ends.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Routes) {
     let service = TowerToHyperService::new(service);
-    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Chunks are small, and three pieces each: copied together they are one write.
+    builder.http1().writev(false);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "connection ended");
