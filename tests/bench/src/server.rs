@@ -53,7 +53,7 @@ pub(crate) fn measure(parts: &[Part]) -> Vec<ServerFigure> {
         match part {
             Part::Start => figures.extend(embedded()),
             Part::Filters => figures.extend(filters(&ApacheKafka::start().bootstrap())),
-            Part::Pull => figures.push(pulls()),
+            Part::Pull => figures.extend(pulls()),
         }
     }
     figures
@@ -183,8 +183,9 @@ fn filters(bootstrap: &str) -> Vec<ServerFigure> {
     ]
 }
 
-/// Pull queries by key, one after the other on one connection.
-fn pulls() -> ServerFigure {
+/// Pull queries by key: one after the other on one connection, where most of the cost is that of
+/// waking a machine that rests in between; and from several clients at once.
+fn pulls() -> [ServerFigure; 2] {
     say::step("pull queries");
     let server = WeirServer::start(&[]);
     let topics = Topics::new(server.bootstrap());
@@ -202,18 +203,18 @@ fn pulls() -> ServerFigure {
         http.try_query(&last).is_ok_and(|rows| !rows.is_empty())
     });
     settle(&server);
-    let value = match pull_all(&server) {
-        Ok(value) => value,
-        Err(error) => {
+    let figure = |name, clients| ServerFigure {
+        name,
+        value: pull_all(&server, clients).unwrap_or_else(|error| {
             say::line(&format!("pull queries: {error}"));
             f64::NAN
-        }
-    };
-    ServerFigure {
-        name: "pull query by key, µs of server CPU",
-        value,
+        }),
         bar: 40.0,
-    }
+    };
+    [
+        figure("pull query by key, µs of server CPU", 1),
+        figure("the same, of 8 clients at once", 8),
+    ]
 }
 
 fn key(n: usize) -> String {
@@ -222,36 +223,56 @@ fn key(n: usize) -> String {
 
 /// Microseconds of the server's CPU for one query: the median of the rounds, since what else the
 /// machine does between two queries (its other guests, if it is a virtual one) is in each.
-fn pull_all(server: &WeirServer) -> io::Result<f64> {
-    let mut connection = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, server.port()))?);
-    connection.get_ref().set_nodelay(true)?;
-    connection.get_ref().set_read_timeout(Some(LIMIT))?;
-    pull_round(&mut connection, PULLS / 10)?;
+fn pull_all(server: &WeirServer, clients: usize) -> io::Result<f64> {
+    let mut connections = (0..clients)
+        .map(|_| {
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port()))?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(LIMIT))?;
+            Ok(BufReader::new(stream))
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+    pull_round(&mut connections, PULLS / 10)?;
     let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         let before = usage(server).cpu_seconds;
-        pull_round(&mut connection, PULLS)?;
+        pull_round(&mut connections, PULLS)?;
         rounds.push((usage(server).cpu_seconds - before) * 1e6 / PULLS as f64);
     }
-    rounds.sort_by(f64::total_cmp);
     let shown: Vec<String> = rounds.iter().map(|round| format!("{round:.1}")).collect();
     say::line(&format!(
-        "pull queries, µs in each round: {}",
+        "pull queries, {clients} at once, µs in each round: {}",
         shown.join(" ")
     ));
+    rounds.sort_by(f64::total_cmp);
     Ok(rounds[ROUNDS / 2])
 }
 
-/// So many queries, each of which must find its row.
-fn pull_round(connection: &mut BufReader<TcpStream>, queries: usize) -> io::Result<()> {
-    for n in 0..queries {
-        let key = key(n * 7919 % KEYS);
-        let answer = pull(connection, &key)?;
-        if !answer.contains(&format!("[\"{key}\",1,")) {
-            return Err(io::Error::other(format!("{key}: {answer}")));
+/// So many queries, each of which must find its row, divided among the connections.
+fn pull_round(connections: &mut [BufReader<TcpStream>], queries: usize) -> io::Result<()> {
+    let share = queries / connections.len();
+    let ask = |connection: &mut BufReader<TcpStream>, first: usize| {
+        for n in first..first + share {
+            let key = key(n * 7919 % KEYS);
+            let answer = pull(connection, &key)?;
+            if !answer.contains(&format!("[\"{key}\",1,")) {
+                return Err(io::Error::other(format!("{key}: {answer}")));
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    std::thread::scope(|threads| {
+        let clients: Vec<_> = connections
+            .iter_mut()
+            .enumerate()
+            .map(|(i, connection)| threads.spawn(move || ask(connection, i * share)))
+            .collect();
+        clients.into_iter().try_for_each(|client| {
+            client
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a client panicked")))
+        })
+    })
 }
 
 /// One query on a connection that stays.
