@@ -13,13 +13,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use weir_conformance::case::{self, Case};
 use weir_conformance::driver::{Stored, Topics};
 use weir_conformance::run;
 use weir_conformance::session::Session;
+use weir_test_support::Looks;
 
 use crate::http1;
 use crate::kafka;
@@ -205,7 +206,7 @@ async fn ask(
             .collect()
     };
     let (expected, messages) = (of("query"), of("queryProto"));
-    let deadline = Instant::now() + PATIENCE;
+    let looks = Looks::within(PATIENCE).every(Duration::from_millis(50));
     loop {
         let mut difference = None;
         for (at, query) in queries.iter().enumerate() {
@@ -236,10 +237,10 @@ async fn ask(
         }
         match difference {
             None => return Ok(()),
-            Some(difference) if case.inputs_after_push || Instant::now() > deadline => {
-                return Err(difference);
-            }
-            Some(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Some(difference) => match looks.pause() {
+                Some(pause) if !case.inputs_after_push => tokio::time::sleep(pause).await,
+                _ => return Err(difference),
+            },
         }
     }
 }
@@ -249,7 +250,7 @@ async fn written(case: &Case, session: &Session, server: &Server) -> Result<(), 
     let Some(outputs) = &case.outputs else {
         return Ok(());
     };
-    let deadline = Instant::now() + PATIENCE;
+    let looks = Looks::within(PATIENCE).every(Duration::from_millis(50));
     loop {
         let mut topics = Topics::new();
         for output in outputs {
@@ -260,8 +261,10 @@ async fn written(case: &Case, session: &Session, server: &Server) -> Result<(), 
         }
         match run::outputs(case, session, &topics) {
             Ok(()) => return Ok(()),
-            Err(error) if Instant::now() > deadline => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => match looks.pause() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            },
         }
     }
 }

@@ -214,22 +214,30 @@ pub(super) fn task(plan: &LogicalPlan, options: &TaskOptions) -> (Box<dyn Task>,
 }
 
 pub(super) fn fetched(rows: &[&Row]) -> FetchedBatch {
-    let mut arena: Vec<u8> = Vec::new();
-    let mut put = |text: &Option<String>| {
-        text.as_ref().map(|text| {
-            let start = arena.len() as u32;
-            arena.extend_from_slice(text.as_bytes());
-            start..arena.len() as u32
-        })
-    };
+    let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);
     let records = rows
         .iter()
+        .map(|(_, key, value, timestamp)| (bytes(key), bytes(value), *timestamp));
+    fetched_records(records)
+}
+
+/// Keys, values and timestamps as they are fetched from offset 0 on.
+pub(super) fn fetched_records<B: AsRef<[u8]>>(
+    records: impl Iterator<Item = (Option<B>, Option<B>, i64)>,
+) -> FetchedBatch {
+    let mut arena: Vec<u8> = Vec::new();
+    let mut put = |bytes: B| {
+        let start = arena.len() as u32;
+        arena.extend_from_slice(bytes.as_ref());
+        start..arena.len() as u32
+    };
+    let records = records
         .enumerate()
-        .map(|(offset, (_, key, value, timestamp))| RecordMeta {
+        .map(|(offset, (key, value, timestamp))| RecordMeta {
             offset: offset as i64,
-            timestamp: *timestamp,
-            key: put(key),
-            value: put(value),
+            timestamp,
+            key: key.map(&mut put),
+            value: value.map(&mut put),
             headers: 0..0,
         })
         .collect();

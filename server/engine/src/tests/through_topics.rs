@@ -183,26 +183,14 @@ impl Tasks {
 
 /// Records as the next task reads them.
 fn as_fetched(batch: &EncodedBatch) -> FetchedBatch {
-    let mut arena: Vec<u8> = Vec::new();
-    let mut put = |bytes: &[u8]| {
-        let start = arena.len() as u32;
-        arena.extend_from_slice(bytes);
-        start..arena.len() as u32
+    let record = |row| {
+        (
+            batch.keys.get(row),
+            batch.values.get(row),
+            batch.timestamps[row],
+        )
     };
-    let records = (0..batch.timestamps.len())
-        .map(|row| RecordMeta {
-            offset: row as i64,
-            timestamp: batch.timestamps[row],
-            key: batch.keys.get(row).map(&mut put),
-            value: batch.values.get(row).map(&mut put),
-            headers: 0..0,
-        })
-        .collect();
-    FetchedBatch {
-        arena: Arc::new(arena),
-        records,
-        headers: vec![],
-    }
+    fetched_records((0..batch.timestamps.len()).map(record))
 }
 
 fn memory(_: usize, part: &dyn SubTopology) -> Vec<Box<dyn KvStore>> {
