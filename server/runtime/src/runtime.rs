@@ -266,7 +266,7 @@ impl Runtime {
     }
 
     /// Reads a store of a query on the calling thread, uncommitted values included. The task goes
-    /// on meanwhile; a single lookup does not wait for it.
+    /// on meanwhile, but for the moments in which a part of a scan or a value is read.
     pub fn read_store<T>(
         &self,
         query: &str,

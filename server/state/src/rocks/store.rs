@@ -8,10 +8,15 @@ use rocksdb::ReadOptions;
 use super::overlay::{Found, Shared};
 use crate::store::{KvStore, Result, StateError, Visitor};
 
+/// Entries that a reader visits before it lets the task write: some milliseconds.
+const PART: usize = 4096;
+
 /// One store. The task's own handle writes; others read the same, uncommitted writes included.
 pub struct RocksStore {
     shared: Arc<Shared>,
     owner: bool,
+    /// Entries that are visited before the task may write.
+    part: usize,
 }
 
 impl RocksStore {
@@ -19,6 +24,7 @@ impl RocksStore {
         Self {
             shared,
             owner: true,
+            part: usize::MAX,
         }
     }
 
@@ -26,6 +32,7 @@ impl RocksStore {
         Self {
             shared,
             owner: false,
+            part: PART,
         }
     }
 
@@ -77,6 +84,83 @@ impl RocksStore {
         }
         Ok(())
     }
+
+    #[cfg(test)]
+    pub(super) fn in_parts_of(mut self, entries: usize) -> Self {
+        self.part = entries;
+        self
+    }
+
+    /// Visits the entries between two bounds, up to so many (removed ones count) as a part has.
+    /// Gives the last key if there may be more.
+    fn visit_part(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        visit: &mut Visitor<'_>,
+    ) -> Result<Option<Vec<u8>>> {
+        let shared = &self.shared;
+        let family = shared.database.family(&shared.family)?;
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(match from {
+            Bound::Included(key) => self.prefixed(key),
+            Bound::Excluded(key) => successor(self.prefixed(key)),
+            Bound::Unbounded => vec![shared.prefix],
+        });
+        options.set_iterate_upper_bound(match to {
+            Bound::Included(key) => successor(self.prefixed(key)),
+            Bound::Excluded(key) => self.prefixed(key),
+            Bound::Unbounded => self.end(),
+        });
+        let overlay = shared.overlay.read();
+        let mut changes = overlay.changes_between(from, to).peekable();
+        let mut stored = shared.database.db.raw_iterator_cf_opt(&family, options);
+        stored.seek_to_first();
+        let mut left = self.part;
+        loop {
+            let key = stored.key().and_then(|key| key.get(1..));
+            let change = changes.peek().map(|(key, _)| *key);
+            left -= 1;
+            let last = if left == 0 {
+                key.into_iter().chain(change).min().map(<[u8]>::to_vec)
+            } else {
+                None
+            };
+            let step = match (key, change) {
+                (None, None) => break,
+                (Some(key), change) if change.is_none_or(|change| key < change) => {
+                    let flow = if overlay.is_expired(key) {
+                        ControlFlow::Continue(())
+                    } else {
+                        visit(key, stored.value().unwrap_or_default())?
+                    };
+                    stored.next();
+                    flow
+                }
+                (key, _) => {
+                    let shadows = key.is_some() && key == change;
+                    let flow = match changes.next() {
+                        Some((key, Some(value))) => visit(key, value)?,
+                        _ => ControlFlow::Continue(()),
+                    };
+                    if shadows {
+                        stored.next();
+                    }
+                    flow
+                }
+            };
+            if step.is_break() {
+                return Ok(None);
+            }
+            if last.is_some() {
+                return Ok(last);
+            }
+        }
+        stored
+            .status()
+            .map_err(|e| shared.database.error(&shared.name, &e))?;
+        Ok(None)
+    }
 }
 
 impl KvStore for RocksStore {
@@ -124,60 +208,15 @@ impl KvStore for RocksStore {
     }
 
     fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, visit: &mut Visitor<'_>) -> Result<()> {
-        let shared = &self.shared;
-        if self.owner && !shared.overlay.read().has_index() {
-            shared.overlay.write().before_range();
+        if self.owner && !self.shared.overlay.read().has_index() {
+            self.shared.overlay.write().before_range();
         }
-        let family = shared.database.family(&shared.family)?;
-        let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(match from {
-            Bound::Included(key) => self.prefixed(key),
-            Bound::Excluded(key) => successor(self.prefixed(key)),
-            Bound::Unbounded => vec![shared.prefix],
-        });
-        options.set_iterate_upper_bound(match to {
-            Bound::Included(key) => successor(self.prefixed(key)),
-            Bound::Excluded(key) => self.prefixed(key),
-            Bound::Unbounded => self.end(),
-        });
-        // Only the task itself writes, so nobody waits for this lock while it is held.
-        let overlay = shared.overlay.read();
-        let mut changes = overlay.changes_between(from, to).peekable();
-        let mut stored = shared.database.db.raw_iterator_cf_opt(&family, options);
-        stored.seek_to_first();
-        loop {
-            let key = stored.key().and_then(|key| key.get(1..));
-            let change = changes.peek().map(|(key, _)| *key);
-            let step = match (key, change) {
-                (None, None) => break,
-                (Some(key), change) if change.is_none_or(|change| key < change) => {
-                    let flow = if overlay.is_expired(key) {
-                        ControlFlow::Continue(())
-                    } else {
-                        visit(key, stored.value().unwrap_or_default())?
-                    };
-                    stored.next();
-                    flow
-                }
-                (key, _) => {
-                    let shadows = key.is_some() && key == change;
-                    let flow = match changes.next() {
-                        Some((key, Some(value))) => visit(key, value)?,
-                        _ => ControlFlow::Continue(()),
-                    };
-                    if shadows {
-                        stored.next();
-                    }
-                    flow
-                }
-            };
-            if step.is_break() {
-                return Ok(());
-            }
+        // In parts, since the task cannot write while another one reads.
+        let mut more = self.visit_part(from, to, visit)?;
+        while let Some(last) = more {
+            more = self.visit_part(Bound::Excluded(&last), to, visit)?;
         }
-        stored
-            .status()
-            .map_err(|e| shared.database.error(&shared.name, &e))
+        Ok(())
     }
 
     fn upper_bound(&self) -> Result<Option<Vec<u8>>> {

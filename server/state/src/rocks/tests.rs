@@ -238,6 +238,13 @@ proptest! {
                     let expected: Vec<_> = model.now.iter()
                         .filter(|(k, _)| a < k[0] && k[0] <= b)
                         .map(|(k, v)| (k.clone(), v.clone())).collect();
+                    prop_assert_eq!(&found, &expected);
+                    let reader = task.reader("a").unwrap().in_parts_of(1 + usize::from(a % 3));
+                    found.clear();
+                    reader.range(Bound::Excluded(&[a]), Bound::Included(&[b]), &mut |k, v| {
+                        found.push((k.to_vec(), v.to_vec()));
+                        Ok(std::ops::ControlFlow::Continue(()))
+                    }).unwrap();
                     prop_assert_eq!(found, expected);
                 }
                 Action::Drain => {
