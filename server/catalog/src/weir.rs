@@ -277,11 +277,15 @@ impl Weir {
                 prepared: false,
             });
         }
-        if let Some(rows) = query::look_up(self, &request) {
+        if let Some(rows) = query::look_up(self, &request, false) {
             return Ok(Answer::Rows(rows));
         }
         let weir = self.clone();
-        match blocking(move || query::start(&weir, request)).await {
+        let start = move || match query::look_up(&weir, &request, true) {
+            Some(rows) => Ok(Answer::Rows(rows)),
+            None => query::start(&weir, request),
+        };
+        match blocking(start).await {
             Ok(answer) => answer,
             Err(error) => Err(QueryFailure {
                 error,

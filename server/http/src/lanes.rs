@@ -10,8 +10,8 @@
 //! after a pause, to see whether there is more to do. On a machine that is mostly idle, which a
 //! server of dashboards is, that costs more than a lookup by key itself.
 //!
-//! Invariant: a connection lives no longer than its lanes; what may block does so on the threads
-//! that a lane keeps for it.
+//! Invariant: a connection lives no longer than its lane. What takes long has threads of its own
+//! (statements, scans, queries that are planned): a lane itself reads single keys at most.
 
 use std::io;
 use std::net::TcpStream;
@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 
 /// More threads than this have nothing to do: rows are made elsewhere.
 const MOST: usize = 8;
-/// Connections that may wait for a lane to take them.
-const WAITING: usize = 128;
+/// How long statements under way may take to end once the lanes stop.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// Threads that serve connections.
 pub(crate) struct Lanes {
@@ -33,7 +33,8 @@ pub(crate) struct Lanes {
 }
 
 struct Lane {
-    connections: mpsc::Sender<TcpStream>,
+    /// Without a bound of its own: that of open files holds.
+    connections: mpsc::UnboundedSender<TcpStream>,
     thread: JoinHandle<()>,
 }
 
@@ -51,15 +52,16 @@ impl Lanes {
     }
 
     /// Gives a connection to the next lane.
-    pub(crate) async fn give(&mut self, connection: TcpStream) {
+    pub(crate) fn give(&mut self, connection: TcpStream) {
         self.next = (self.next + 1) % self.lanes.len().max(1);
         if let Some(lane) = self.lanes.get(self.next) {
             // A lane ends only with all of them.
-            let _ = lane.connections.send(connection).await;
+            let _ = lane.connections.send(connection);
         }
     }
 
-    /// Closes all connections; blocks until the threads have ended.
+    /// Closes all connections, and gives statements under way a little time; blocks until the
+    /// threads have ended.
     pub(crate) fn stop(self) {
         let (connections, threads): (Vec<_>, Vec<_>) = self
             .lanes
@@ -81,7 +83,7 @@ fn lane(number: usize, serve: impl Fn(TcpStream) + Send + 'static) -> io::Result
         .max_blocking_threads(128)
         .thread_keep_alive(Duration::from_secs(5))
         .build()?;
-    let (connections, mut given) = mpsc::channel(WAITING);
+    let (connections, mut given) = mpsc::unbounded_channel();
     let thread = std::thread::Builder::new()
         .name(format!("http-{number}"))
         .spawn(move || {
@@ -90,8 +92,7 @@ fn lane(number: usize, serve: impl Fn(TcpStream) + Send + 'static) -> io::Result
                     serve(connection);
                 }
             });
-            // Not waiting for statements under way: their clients are gone.
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(ENDING);
         })?;
     Ok(Lane {
         connections,
@@ -125,7 +126,7 @@ mod tests {
         for _ in 0..MOST + 1 {
             let address = listener.local_addr().unwrap();
             let client = tokio::net::TcpStream::connect(address).await.unwrap();
-            lanes.give(listener.accept().unwrap().0).await;
+            lanes.give(listener.accept().unwrap().0);
             clients.push(client);
         }
         for client in &mut clients {

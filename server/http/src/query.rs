@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Version};
@@ -209,51 +210,100 @@ fn chunks(rows: RowStream, format: RowFormat) -> impl Stream<Item = Result<Bytes
     written(rows, writer)
 }
 
+/// Rows that are written before others on the same thread get a turn.
+const TURN: usize = 500;
+
 /// See [`chunks`].
-fn written(
-    rows: RowStream,
-    mut writer: RowWriter,
-) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let mut first = String::new();
-    writer.header(&rows.query_id, &rows.columns, &mut first);
-    let state = (rows, writer, Some(first), false);
-    futures::stream::unfold(state, |(mut rows, mut writer, pending, ended)| async move {
-        if let Some(first) = pending.filter(|first| !first.is_empty()) {
-            let first = futures::stream::iter(vec![first]);
-            return Some((first, (rows, writer, None, ended)));
-        }
-        if ended {
-            return None;
-        }
-        let mut out = Vec::new();
-        let mut ended = false;
-        match rows.rows.recv().await {
-            Some(RowEvent::Rows { batch, tombstones }) => {
-                for row in 0..batch.num_rows() {
-                    let tombstone = tombstones.get(row).copied().unwrap_or(false);
-                    let mut text = String::with_capacity(64);
-                    writer.row(Cells::Columns(batch.columns(), row), tombstone, &mut text);
-                    if !text.is_empty() {
-                        out.push(text);
-                    }
-                }
-            }
-            Some(RowEvent::Failed(error)) => {
-                writer.failed(&error, &mut out);
-                ended = true;
-            }
-            Some(RowEvent::End(reason)) => {
-                writer.end(Some(reason), &mut out);
-                ended = true;
-            }
-            None => {
-                writer.end(None, &mut out);
-                ended = true;
-            }
-        }
-        Some((futures::stream::iter(out), (rows, writer, None, ended)))
+fn written(rows: RowStream, writer: RowWriter) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let state = Writing {
+        rows,
+        writer,
+        begun: false,
+        left: None,
+        ended: false,
+    };
+    futures::stream::unfold(state, |mut state| async move {
+        let chunks = state.next().await?;
+        Some((futures::stream::iter(chunks), state))
     })
     .flatten_chunks()
+}
+
+/// An answer that is being written.
+struct Writing {
+    rows: RowStream,
+    writer: RowWriter,
+    begun: bool,
+    /// Rows of which some are written: the batch, which are tombstones, the next one.
+    left: Option<(RecordBatch, Vec<bool>, usize)>,
+    ended: bool,
+}
+
+impl Writing {
+    /// The next chunks, perhaps none yet; `None`: the answer is whole.
+    async fn next(&mut self) -> Option<Vec<String>> {
+        let mut out = Vec::new();
+        if !self.begun {
+            self.begun = true;
+            let mut first = String::new();
+            let RowStream {
+                query_id, columns, ..
+            } = &self.rows;
+            self.writer.header(query_id, columns, &mut first);
+            if !first.is_empty() {
+                return Some(vec![first]);
+            }
+        }
+        if self.ended {
+            return None;
+        }
+        if let Some((batch, tombstones, from)) = self.left.take() {
+            tokio::task::yield_now().await;
+            self.write(batch, tombstones, from, &mut out);
+            return Some(out);
+        }
+        match self.rows.rows.recv().await {
+            Some(RowEvent::Rows { batch, tombstones }) => {
+                self.write(batch, tombstones, 0, &mut out);
+            }
+            Some(RowEvent::Failed(error)) => {
+                self.writer.failed(&error, &mut out);
+                self.ended = true;
+            }
+            Some(RowEvent::End(reason)) => {
+                self.writer.end(Some(reason), &mut out);
+                self.ended = true;
+            }
+            None => {
+                self.writer.end(None, &mut out);
+                self.ended = true;
+            }
+        }
+        Some(out)
+    }
+
+    /// Writes rows of a batch, up to a turn.
+    fn write(
+        &mut self,
+        batch: RecordBatch,
+        tombstones: Vec<bool>,
+        from: usize,
+        out: &mut Vec<String>,
+    ) {
+        let to = batch.num_rows().min(from.saturating_add(TURN));
+        for row in from..to {
+            let tombstone = tombstones.get(row).copied().unwrap_or(false);
+            let mut text = String::with_capacity(64);
+            let cells = Cells::Columns(batch.columns(), row);
+            self.writer.row(cells, tombstone, &mut text);
+            if !text.is_empty() {
+                out.push(text);
+            }
+        }
+        if to < batch.num_rows() {
+            self.left = Some((batch, tombstones, to));
+        }
+    }
 }
 
 /// Flattens a stream of groups of chunks.
@@ -268,3 +318,95 @@ trait FlattenChunks: Stream + Sized {
 }
 
 impl<S: Stream> FlattenChunks for S {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+    use futures::StreamExt;
+    use tokio::sync::mpsc;
+    use weir_catalog::{EndReason, LookupRows, Scalar};
+    use weir_types::{Column, SqlType};
+
+    use super::*;
+    use crate::rows::Whole;
+
+    fn columns() -> Vec<Column> {
+        vec![
+            Column::key("ID", SqlType::Integer),
+            Column::value("V", SqlType::String),
+        ]
+    }
+
+    fn batch(rows: usize) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(Int32Array::from_iter_values(0..rows as i32));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["a long enough \"text\""; rows]));
+        RecordBatch::try_from_iter([("ID", ids), ("V", texts)]).unwrap()
+    }
+
+    /// The chunks of a pull query over a table.
+    async fn streamed(rows: usize, format: RowFormat) -> Vec<String> {
+        let (sender, receiver) = mpsc::channel(2);
+        let tombstones = Vec::new();
+        let batch = batch(rows);
+        let event = RowEvent::Rows { batch, tombstones };
+        sender.send(event).await.unwrap();
+        let end = RowEvent::End(EndReason::Completed);
+        sender.send(end).await.unwrap();
+        let stream = RowStream {
+            query_id: "query_1".to_owned(),
+            kind: QueryKind::PullTable,
+            columns: columns(),
+            rows: receiver,
+            guard: Box::new(()),
+        };
+        let chunks: Vec<_> = chunks(stream, format).collect().await;
+        let text = |chunk: Bytes| String::from_utf8(chunk.to_vec()).unwrap();
+        chunks
+            .into_iter()
+            .map(|chunk| text(chunk.unwrap()))
+            .collect()
+    }
+
+    fn whole(rows: &LookupRows, format: RowFormat) -> Vec<String> {
+        let whole = Whole::of("query_1", &columns(), rows, format);
+        let begins = std::iter::once(0).chain(whole.ends.iter().copied());
+        let chunks = begins.zip(&whole.ends);
+        chunks
+            .map(|(begin, end)| whole.text[begin..*end].to_owned())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_lookup_has_the_chunks_of_a_stream_of_its_rows() {
+        for format in [
+            RowFormat::Streamed,
+            RowFormat::Delimited,
+            RowFormat::JsonArray,
+        ] {
+            // None, one, and more than a held answer has at once.
+            for rows in [0, 1, 300] {
+                let expected = streamed(rows, format).await;
+                let of_columns = LookupRows::Columns(batch(rows).columns().to_vec(), rows);
+                assert_eq!(whole(&of_columns, format), expected, "{format:?} {rows}");
+                if rows < 2 {
+                    let row = vec![
+                        Scalar::Int32(0),
+                        Scalar::Utf8("a long enough \"text\"".into()),
+                    ];
+                    let one = LookupRows::One((rows == 1).then_some(row));
+                    assert_eq!(whole(&one, format), expected, "{format:?} {rows}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_of_many_turns_are_all_written() {
+        let rows = 2 * TURN + 1;
+        let chunks = streamed(rows, RowFormat::Delimited).await;
+        assert_eq!(chunks.len(), rows + 1);
+        let last = format!("[{},\"a long enough \\\"text\\\"\"]\n", rows - 1);
+        assert_eq!(chunks.last(), Some(&last));
+    }
+}

@@ -8,19 +8,18 @@
 //! Such queries are the most frequent ones by far, and small: routing, a channel for rows and a
 //! stream of chunks would each cost as much as the lookup.
 //!
-//! Invariant: the answer is byte for byte that of the routes, its chunks included.
+//! Invariant: the body is byte for byte that of the routes, its chunks included.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{ORIGIN, UPGRADE};
-use axum::http::{HeaderMap, Method, Version};
+use axum::http::{Method, Version};
 use axum::response::Response;
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -34,8 +33,17 @@ use crate::{query, respond};
 /// Longest body that is looked at, bytes.
 const LONGEST: u64 = 4096;
 
-/// The endpoint of a request that may be such a query.
-pub(crate) fn endpoint<B: HttpBody>(request: &axum::http::Request<B>) -> Option<Endpoint> {
+/// What is known of a request that may be such a query, from its head alone.
+pub(crate) struct Candidate {
+    endpoint: Endpoint,
+    format: RowFormat,
+}
+
+/// Whether a request may be such a query: if not, its body is not to be touched here.
+pub(crate) fn candidate<B: HttpBody>(
+    weir: &Weir,
+    request: &axum::http::Request<B>,
+) -> Option<Candidate> {
     let endpoint = match request.uri().path() {
         "/query-stream" => Endpoint::QueryStream,
         "/query" => Endpoint::Query,
@@ -50,14 +58,17 @@ pub(crate) fn endpoint<B: HttpBody>(request: &axum::http::Request<B>) -> Option<
             .body()
             .size_hint()
             .exact()
-            .is_some_and(|length| length <= LONGEST);
-    plain.then_some(endpoint)
+            .is_some_and(|length| length <= LONGEST)
+        && weir.not_ready().is_none()
+        && (endpoint != Endpoint::Query || !query::is_older(weir));
+    let format = query::row_format(headers, endpoint).filter(|_| plain)?;
+    (format != RowFormat::Protobuf).then_some(Candidate { endpoint, format })
 }
 
 /// Answers a request, or gives it back for the routes.
 pub(crate) async fn answer(
-    weir: &Arc<Weir>,
-    endpoint: Endpoint,
+    weir: &Weir,
+    candidate: Candidate,
     request: hyper::Request<hyper::body::Incoming>,
 ) -> Result<Response, Request> {
     let (parts, mut body) = request.into_parts();
@@ -72,7 +83,7 @@ pub(crate) async fn answer(
             Err(error) => return Err(Request::from_parts(parts, broken(error))),
         }
     }
-    match lookup(weir, endpoint, &parts.headers, &whole) {
+    match lookup(weir, &candidate, &whole) {
         Some(response) => Ok(response),
         None => Err(Request::from_parts(parts, Body::from(whole))),
     }
@@ -83,16 +94,14 @@ fn broken(error: hyper::Error) -> Body {
     Body::from_stream(futures::stream::once(async move { Err::<Bytes, _>(error) }))
 }
 
-fn lookup(weir: &Weir, endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> Option<Response> {
+fn lookup(weir: &Weir, candidate: &Candidate, body: &[u8]) -> Option<Response> {
+    let Candidate { endpoint, format } = candidate;
+    let found = weir.look_up(&statement(*endpoint, body)?)?;
+    // Whatever happened while the body came.
     if weir.not_ready().is_some() {
         return None;
     }
-    let format = query::row_format(headers, endpoint)?;
-    let found = weir.look_up(&statement(endpoint, body)?)?;
-    if endpoint == Endpoint::Query && query::is_older(weir) || format == RowFormat::Protobuf {
-        return None;
-    }
-    let whole = Whole::of(&found, format);
+    let whole = Whole::of(&found.query_id, found.columns(), &found.rows, *format);
     let body = Body::new(Chunks {
         text: Bytes::from(whole.text),
         ends: whole.ends.into_iter(),
@@ -106,14 +115,18 @@ fn lookup(weir: &Weir, endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> 
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Members<'a> {
     #[serde(borrow)]
-    sql: Option<Cow<'a, str>>,
+    sql: Option<Text<'a>>,
     #[serde(borrow)]
-    ksql: Option<Cow<'a, str>>,
+    ksql: Option<Text<'a>>,
     properties: Option<HashMap<String, IgnoredAny>>,
     streams_properties: Option<HashMap<String, IgnoredAny>>,
     session_variables: Option<HashMap<String, IgnoredAny>>,
     request_properties: Option<HashMap<String, IgnoredAny>>,
 }
+
+/// A text that is borrowed where it has no escapes; serde borrows no `Option<Cow>`.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The statement of a request that holds nothing else. `None`: the request is to be read in full.
 fn statement(endpoint: Endpoint, body: &[u8]) -> Option<Cow<'_, str>> {
@@ -128,7 +141,9 @@ fn statement(endpoint: Endpoint, body: &[u8]) -> Option<Cow<'_, str>> {
         return None;
     }
     match (endpoint, members.sql, members.ksql) {
-        (Endpoint::QueryStream, Some(sql), None) | (Endpoint::Query, None, Some(sql)) => Some(sql),
+        (Endpoint::QueryStream, Some(sql), None) | (Endpoint::Query, None, Some(sql)) => {
+            Some(sql.0)
+        }
         _ => None,
     }
 }

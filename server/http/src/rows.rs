@@ -9,7 +9,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use weir_catalog::{EndReason, Lookup, LookupRows, QueryKind, Scalar};
+use weir_catalog::{EndReason, LookupRows, QueryKind, Scalar};
 use weir_protocol::ApiError;
 use weir_types::{Column, ColumnRole};
 
@@ -49,19 +49,24 @@ pub(crate) struct Whole {
 
 impl Whole {
     /// The answer of a lookup, in the chunks in which a stream of its rows would come.
-    pub(crate) fn of(found: &Lookup, format: RowFormat) -> Self {
+    pub(crate) fn of(
+        query_id: &str,
+        columns: &[Column],
+        rows: &LookupRows,
+        format: RowFormat,
+    ) -> Self {
         let mut writer = RowWriter::new(QueryKind::PullTable, format);
         let mut whole = Self {
             text: String::with_capacity(512),
             ends: Vec::with_capacity(4),
         };
-        writer.header(&found.query_id, found.columns(), &mut whole.text);
+        writer.header(query_id, columns, &mut whole.text);
         whole.end_chunk();
         let mut row = |cells| {
             writer.row(cells, false, &mut whole.text);
             whole.end_chunk();
         };
-        match &found.rows {
+        match rows {
             LookupRows::One(one) => one.iter().for_each(|one| row(Cells::Scalars(one))),
             LookupRows::Columns(columns, rows) => {
                 (0..*rows).for_each(|index| row(Cells::Columns(columns, index)));

@@ -69,7 +69,12 @@ impl HttpServer {
             upgrades: !is_tls,
         };
         let serve = move |stream| spawn(stream, tls.clone(), service.clone());
-        let lanes = Lanes::start(serve).map_err(ServeError::Threads)?;
+        // Not on a thread of a runtime: one whose thread does not start is dropped.
+        let lanes = tokio::task::spawn_blocking(move || Lanes::start(serve))
+            .await
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(ServeError::Threads)?;
         let task = tokio::spawn(accept(listener, lanes, stopped));
         Ok(Self {
             address,
@@ -202,7 +207,7 @@ async fn accept(listener: TcpListener, mut lanes: Lanes, mut stopped: watch::Rec
         };
         // As a plain socket, since a lane has an event loop of its own.
         match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => lanes.give(stream).await,
+            Ok(stream) => lanes.give(stream),
             Err(error) => {
                 // Out of file handles or a connection that vanished: the listener lives on.
                 tracing::warn!(%error, "connection not accepted");
@@ -309,10 +314,12 @@ impl tower_service::Service<hyper::Request<hyper::body::Incoming>> for Routes {
 
     fn call(&mut self, mut request: hyper::Request<hyper::body::Incoming>) -> Self::Future {
         use futures::future::Either;
-        if let Some((weir, endpoint)) = self.quick.clone().zip(quick::endpoint(&request)) {
-            let mut router = self.router.clone();
+        if let Some(weir) = &self.quick
+            && let Some(candidate) = quick::candidate(weir, &request)
+        {
+            let (weir, mut router) = (weir.clone(), self.router.clone());
             return Either::Right(Box::pin(async move {
-                match quick::answer(&weir, endpoint, request).await {
+                match quick::answer(&weir, candidate, request).await {
                     Ok(response) => Ok(response),
                     Err(request) => {
                         tower_service::Service::<Request>::call(&mut router, request).await

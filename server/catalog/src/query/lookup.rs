@@ -132,21 +132,33 @@ impl Lookup {
     }
 }
 
-/// Answers a query of a known shape. `None`: it is to be planned.
-pub(crate) fn answer(weir: &Weir, request: &QueryRequest) -> Option<RowStream> {
+/// Answers a query of a known shape; that of a windowed table, which may read thousands of
+/// windows, only where that `may_take_long`. `None`: it is to be planned.
+pub(crate) fn answer(
+    weir: &Weir,
+    request: &QueryRequest,
+    may_take_long: bool,
+) -> Option<RowStream> {
     if !have_no_effect(&request.properties) || !request.request_properties.is_empty() {
         return None;
     }
     let (prepared, literal) = prepared(weir, &request.sql)?;
+    if prepared.source.window.is_some() && !may_take_long {
+        return None;
+    }
     let (values, rows) = prepared.columns_of_key(weir, &literal)?;
     let columns = prepared.columns.clone();
     let batch = columns_of(&columns, values, rows).ok()?;
     Some(rows_of(batch, columns))
 }
 
-/// The rows of a query of a known shape that sets no properties. `None`: it is to be planned.
+/// The row of a query of a known shape that sets no properties, of a table without windows.
+/// `None`: it is to be planned.
 pub(crate) fn find(weir: &Weir, sql: &str) -> Option<Lookup> {
     let (prepared, literal) = prepared(weir, sql)?;
+    if prepared.source.window.is_some() {
+        return None;
+    }
     let view = &prepared.info.view;
     let rows = if view.has_scalars() {
         LookupRows::One(prepared.read(weir, &literal, |store, key| {
