@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use weir_test_support::{ApacheKafka, Http, Record, Topics, WeirServer, pause, settle, wait_until};
 
-use super::{LIMIT, Moments, PARTITIONS};
+use super::{Ends, LIMIT, Moments, PARTITIONS};
 
 /// How what a query writes is compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -367,6 +367,7 @@ fn kill_and_compare(mut server: WeirServer, kills: usize) {
     let progress = || topics.committed(&group, "events", PARTITIONS as usize);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _ends = Ends(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 write();
@@ -383,7 +384,6 @@ fn kill_and_compare(mut server: WeirServer, kills: usize) {
             server.kill9();
             server.restart();
         }
-        stop.store(true, Ordering::Relaxed);
     });
 
     let properties = [

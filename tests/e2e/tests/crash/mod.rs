@@ -38,6 +38,15 @@ impl Moments {
     }
 }
 
+/// Ends whoever writes until told to, also where the test fails before.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn exactly_once_on_the_embedded_broker() {
     kill_and_compare(WeirServer::start(&[]));
@@ -92,6 +101,7 @@ fn kill_and_compare(mut server: WeirServer) {
     let written = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _ends = Ends(&stop);
         scope.spawn(|| {
             // The embedded broker goes down with the server: the producer tries until it is back.
             while !stop.load(Ordering::Relaxed) {
@@ -106,7 +116,6 @@ fn kill_and_compare(mut server: WeirServer) {
             server.kill9();
             server.restart();
         }
-        stop.store(true, Ordering::Relaxed);
     });
     compare(&server, &topics, written.into_inner());
 }
