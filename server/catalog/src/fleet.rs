@@ -263,13 +263,8 @@ impl Fleet {
         };
         let mut batches = Vec::with_capacity(partitions.len());
         for partition in partitions {
-            let batch = self
-                .runtime
-                .read_store(id, info.part, partition, &info.store, |store| {
-                    info.view.read(store, access)
-                })
-                .map_err(|e| e.to_string())?
-                .map_err(|e| e.to_string())?;
+            let batch =
+                self.read_store(id, info, partition, |store| info.view.read(store, access))?;
             if batch.num_rows() > 0 {
                 batches.push(batch);
             }
@@ -277,8 +272,8 @@ impl Fleet {
         Ok(batches)
     }
 
-    /// Reads one key of a query's result, as `read` does from a store.
-    pub fn read_key<T>(
+    /// Reads the store of a query's result in one partition.
+    pub fn read_store<T>(
         &self,
         id: &str,
         info: &MaterializedInfo,

@@ -14,10 +14,11 @@
 
 use weir_state::KvStore;
 use weir_state::codec::scalar::{read_key, read_row};
-use weir_state::codec::{CodecError, Scalar, ScalarType};
+use weir_state::codec::{Scalar, ScalarType};
 
 use crate::EngineError;
 use crate::materialized::{ViewLayout, ViewStep};
+use crate::ops::table_store::timestamp;
 
 /// How the columns of an answer lie in an entry.
 pub(crate) struct PointLayout {
@@ -83,10 +84,7 @@ impl PointLayout {
         let mut found = Vec::with_capacity(self.key.len() + self.value.len() + 1);
         read_key(&self.key, key, &mut found)?;
         let rest = read_row(&self.value, &value, &mut found)?;
-        let ts = rest
-            .try_into()
-            .map_err(|_| CodecError::Corrupt("no timestamp"))?;
-        found.push(Scalar::Int64(i64::from_le_bytes(ts)));
+        found.push(Scalar::Int64(timestamp(rest)?));
         let value = |position: &usize| {
             let place = self.places.get(*position)?;
             Some(found.get(*place)?.to_owned())

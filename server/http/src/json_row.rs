@@ -268,6 +268,7 @@ mod tests {
              \"2024-05-01\",\"10:20:30\",\"2024-05-01T10:20:30.123\",1.20]"
         );
     }
+
     #[test]
     fn scalars_are_written_as_columns_are() {
         let columns: Vec<ArrayRef> = vec![

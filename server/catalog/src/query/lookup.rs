@@ -73,7 +73,7 @@ impl Prepared {
         key.clear();
         literal.write_store_key(&self.key_type, &mut key)?;
         weir.fleet
-            .read_key(&self.query_id, &self.info, partition, |store| {
+            .read_store(&self.query_id, &self.info, partition, |store| {
                 read(store, &key)
             })
             .ok()
@@ -142,10 +142,7 @@ pub(crate) fn answer(
     if !have_no_effect(&request.properties) || !request.request_properties.is_empty() {
         return None;
     }
-    let (prepared, literal) = prepared(weir, &request.sql)?;
-    if prepared.source.window.is_some() && !may_take_long {
-        return None;
-    }
+    let (prepared, literal) = prepared(weir, &request.sql, may_take_long)?;
     let (values, rows) = prepared.columns_of_key(weir, &literal)?;
     let columns = prepared.columns.clone();
     let batch = columns_of(&columns, values, rows).ok()?;
@@ -155,10 +152,7 @@ pub(crate) fn answer(
 /// The row of a query of a known shape that sets no properties, of a table without windows.
 /// `None`: it is to be planned.
 pub(crate) fn find(weir: &Weir, sql: &str) -> Option<Lookup> {
-    let (prepared, literal) = prepared(weir, sql)?;
-    if prepared.source.window.is_some() {
-        return None;
-    }
+    let (prepared, literal) = prepared(weir, sql, false)?;
     let view = &prepared.info.view;
     let rows = if view.has_scalars() {
         LookupRows::One(prepared.read(weir, &literal, |store, key| {
@@ -175,12 +169,13 @@ pub(crate) fn find(weir: &Weir, sql: &str) -> Option<Lookup> {
     })
 }
 
-/// What was planned for a statement's shape, if that still holds.
-fn prepared(weir: &Weir, sql: &str) -> Option<(Arc<Prepared>, Literal)> {
+/// What was planned for a statement's shape, if that still holds; `may_take_long`: windows too.
+fn prepared(weir: &Weir, sql: &str, may_take_long: bool) -> Option<(Arc<Prepared>, Literal)> {
     let shape = Shape::of(sql)?;
     let prepared = weir.lookups.shapes.read().get(&shape.text)?.clone();
     let current = std::ptr::eq(prepared.store.as_ptr(), Arc::as_ptr(&weir.metastore()));
-    (current && prepared.made.elapsed() <= FRESH).then_some((prepared, shape.literal))
+    let is_short = may_take_long || prepared.source.window.is_none();
+    (current && is_short && prepared.made.elapsed() <= FRESH).then_some((prepared, shape.literal))
 }
 
 /// Whether properties are right and none of them means anything to a lookup: those of Kafka

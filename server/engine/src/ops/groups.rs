@@ -21,9 +21,10 @@ use arrow::datatypes::DataType;
 use hashbrown::HashTable;
 use weir_functions::aggregate::{Aggregate, GroupStates};
 use weir_state::codec::key::from_ordered_i64;
-use weir_state::codec::{CodecError, ColumnView, RowReader, write_row};
+use weir_state::codec::{ColumnView, RowReader, write_row};
 
 use super::Context;
+use super::table_store::timestamp;
 use crate::EngineError;
 use crate::MemoryBudget;
 use crate::batch::Keys;
@@ -138,10 +139,7 @@ pub(crate) struct StateReader {
 impl StateReader {
     pub(crate) fn push(&mut self, value: &[u8]) -> Result<(), EngineError> {
         let rest = self.rows.read(value)?;
-        let ts = rest
-            .try_into()
-            .map_err(|_| CodecError::Corrupt("no timestamp"))?;
-        self.ts.push(i64::from_le_bytes(ts));
+        self.ts.push(timestamp(rest)?);
         Ok(())
     }
 

@@ -124,6 +124,14 @@ impl TableStore {
     }
 }
 
+/// The timestamp that a stored value ends with, given what follows its row.
+pub(crate) fn timestamp(rest: &[u8]) -> Result<i64, CodecError> {
+    let bytes = rest
+        .try_into()
+        .map_err(|_| CodecError::Corrupt("no timestamp"))?;
+    Ok(i64::from_le_bytes(bytes))
+}
+
 /// Reads stored values.
 pub(crate) struct StoreReader<'a> {
     layout: &'a TableStore,
@@ -138,10 +146,7 @@ impl StoreReader<'_> {
         match value {
             Some(value) => {
                 let rest = self.rows.read(value)?;
-                let ts = rest
-                    .try_into()
-                    .map_err(|_| CodecError::Corrupt("no timestamp"))?;
-                self.ts.push(i64::from_le_bytes(ts));
+                self.ts.push(timestamp(rest)?);
             }
             None => {
                 self.rows.push_null();
